@@ -15,7 +15,8 @@ import (
 //     in the store's sense, or longer than the tier's cap, are ErrCorrupt. The caller owns
 //     the returned slice.
 //  2. Set replaces whatever is there, of any type, and lets it live for ttl at most. A ttl
-//     of zero or less is an error: nothing is stored for ever. Set does not keep frame.
+//     of zero or less is an error: nothing is stored for ever. So is an empty frame: no
+//     envelope is empty. Set does not keep frame.
 //  3. Delete of a missing key is no error. With several keys, all are tried and the errors
 //     joined.
 //  4. Keys are injective: two different keys never share a place, whatever bytes they hold.

@@ -1,0 +1,69 @@
+package tiercache
+
+import "sync/atomic"
+
+const fenceSlots = 1 << 18 // 2 MiB per engine; a collision costs an extra miss, nothing else
+
+// fence orders reads and computes against invalidations, in this process, without locks.
+//
+// Every entry in L1 and every flight carries a stamp, drawn before the read or compute that
+// the value comes from. Every invalidation draws a stamp too and leaves it in the slot of
+// its key. A value is valid only while its stamp is the later one. So a compute that began
+// before an invalidation can finish at any time, and L1 can apply its writes as late and as
+// disorderly as it likes: what they bring back is not valid.
+type fence struct {
+	seq   atomic.Uint64
+	floor atomic.Uint64 // invalidates everything stamped before it
+	slots []atomic.Uint64
+}
+
+func newFence() *fence { return &fence{slots: make([]atomic.Uint64, fenceSlots)} }
+
+func (f *fence) slot(hash uint64) *atomic.Uint64 { return &f.slots[hash%fenceSlots] }
+
+// stamp draws the stamp of a read or compute that is about to begin.
+func (f *fence) stamp() uint64 { return f.seq.Add(1) }
+
+// valid reports whether nothing was invalidated since the stamp was drawn.
+func (f *fence) valid(hash, stamp uint64) bool {
+	return stamp > f.floor.Load() && stamp > f.slot(hash).Load()
+}
+
+// raise invalidates what is stamped so far under the hash and returns the slot's new value.
+func (f *fence) raise(hash uint64) uint64 { return raiseTo(f.slot(hash), f.seq.Add(1)) }
+
+// raiseFloor invalidates everything stamped so far.
+func (f *fence) raiseFloor() { raiseTo(&f.floor, f.seq.Add(1)) }
+
+// raiseTo moves a up to stamp. A plain store could move it backwards and revive an entry:
+// two invalidations draw 7 and 8, the second stores 8, the first stores 7, and an entry
+// stamped between them is valid again.
+func raiseTo(a *atomic.Uint64, stamp uint64) uint64 {
+	for {
+		old := a.Load()
+		if old >= stamp {
+			return old
+		}
+		if a.CompareAndSwap(old, stamp) {
+			return stamp
+		}
+	}
+}
+
+// own returns a stamp for a value this process has just written to L2 itself. pre is what
+// raise returned before the write was sent. It reports false, and invalidates, if anything
+// happened to the slot in between: the value must then not be kept.
+//
+// Drawing a stamp after the write would not do: an invalidation by another process can be
+// handled between its effect on L2 and our drawing, and the stamp drawn later would
+// outrank it although the value written earlier is gone. So the stamp counts only if the
+// slot still is where our own raise left it, checked in one step.
+func (f *fence) own(hash, pre uint64) (stamp uint64, ok bool) {
+	barrier := f.seq.Add(1)
+	stamp = f.seq.Add(1)
+	if f.slot(hash).CompareAndSwap(pre, barrier) {
+		return stamp, true
+	}
+	f.raise(hash)
+	return 0, false
+}

@@ -1,0 +1,86 @@
+package tiercache
+
+import (
+	"time"
+
+	"github.com/tiercache/tiercache/tier"
+)
+
+// Observer is told what happens, for metrics and traces. Nil functions are skipped. The
+// functions run on the path of the call, without locks held, and must be fast and safe for
+// concurrent use. They may be handed keys: whether these leave the process is their choice;
+// the engine itself never logs a key or a value.
+type Observer struct {
+	OnHit     func(HitEvent)     // a call was answered from a tier
+	OnMiss    func(MissEvent)    // a call found nothing to answer with in L1
+	OnCompute func(ComputeEvent) // a compute ended
+	OnError   func(ErrorEvent)   // something failed that its caller was not told
+}
+
+// HitEvent tells of a call answered from a tier.
+type HitEvent struct {
+	Space, Key string
+	Source     Source
+	Stale      bool
+	Age        time.Duration // since the value was computed or set
+}
+
+// MissEvent tells of a call that L1 could not answer.
+type MissEvent struct {
+	Space, Key string
+}
+
+// ComputeEvent tells of a compute that ended.
+type ComputeEvent struct {
+	Space, Key string
+	Duration   time.Duration
+	Early      bool  // begun before the value expired
+	Err        error // nil, or what it returned, ErrNotFound included
+}
+
+// ErrorEvent tells of a failure that reached no caller.
+type ErrorEvent struct {
+	Space string
+	Op    string // "l2 get", "l2 set", "open", "encode", "compute"
+	Err   error
+}
+
+// Source says where a value came from.
+type Source uint8
+
+// The sources of a value.
+const (
+	FromNowhere Source = iota // there is no value
+	FromL1
+	FromL2
+	FromCompute
+)
+
+// String returns the name of the source: "l1", "l2", "compute" or "nowhere".
+func (s Source) String() string {
+	return [...]string{"nowhere", "l1", "l2", "compute"}[min(s, FromCompute)]
+}
+
+func (o *Observer) hit(e *tier.Entry, from Source, stale bool, now int64) {
+	if o != nil && o.OnHit != nil {
+		o.OnHit(HitEvent{Space: e.Key.Space, Key: e.Key.ID, Source: from, Stale: stale, Age: time.Duration(now - e.Created)})
+	}
+}
+
+func (o *Observer) miss(k tier.Key) {
+	if o != nil && o.OnMiss != nil {
+		o.OnMiss(MissEvent{Space: k.Space, Key: k.ID})
+	}
+}
+
+func (o *Observer) compute(k tier.Key, cost time.Duration, early bool, err error) {
+	if o != nil && o.OnCompute != nil {
+		o.OnCompute(ComputeEvent{Space: k.Space, Key: k.ID, Duration: cost, Early: early, Err: err})
+	}
+}
+
+func (o *Observer) fail(space, op string, err error) {
+	if o != nil && o.OnError != nil {
+		o.OnError(ErrorEvent{Space: space, Op: op, Err: err})
+	}
+}

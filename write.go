@@ -1,0 +1,132 @@
+package tiercache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/tiercache/tiercache/tier"
+)
+
+// Set stores a value under the TTL of the policy, or that of WithTTLOf. Computes of the key
+// that are under way are not stored any more. A value that WithStoreIf or a negative TTL
+// keeps from being stored is an invalidation: what was there is deleted.
+//
+// The error is ErrNotPropagated, wrapping the cause, if L2 could not confirm the write: this
+// process then has forgotten the older value, while others may still see it. Values that
+// cannot be encoded, or are larger than Config.MaxValueBytes, are an error and change
+// nothing.
+func (c *Cache[V]) Set(ctx context.Context, key string, value V) error {
+	return c.SetMany(ctx, map[string]V{key: value})
+}
+
+// SetMany stores many values, in one round trip per Redis node. It is Set for each: if some
+// fail, the others are stored, and the error joins the causes.
+func (c *Cache[V]) SetMany(ctx context.Context, values map[string]V) error {
+	j := c.job(nil)
+	batch := make([]*prepared, 0, len(values))
+	for key := range values {
+		if err := c.e.admit(c.rules, key); err != nil {
+			return err
+		}
+	}
+	for key, value := range values {
+		p, err := c.e.prepareSet(j, c.space.Key(key), value)
+		if err != nil {
+			return err
+		}
+		batch = append(batch, p)
+	}
+	if !c.e.gate.enter() {
+		return ErrClosed
+	}
+	defer c.e.gate.leave()
+	c.space.add(cSets, uint64(len(batch)))
+	return c.e.set(ctx, j, batch)
+}
+
+// prepareSet makes an entry of a value that was set; there is no compute, and so no cost.
+func (e *Engine) prepareSet(j *job, k tier.Key, value any) (*prepared, error) {
+	p, err := e.prepare(j, k, value, 0, nil)
+	if err != nil {
+		return nil, err
+	}
+	if p.refused != nil {
+		return nil, fmt.Errorf("tiercache: nothing was set: %w", p.refused)
+	}
+	return p, nil
+}
+
+// set writes values to L2 and, each if nothing else happened to its key meanwhile, to L1.
+func (e *Engine) set(ctx context.Context, j *job, batch []*prepared) error {
+	// Invalidates what this process holds and has under way, before anything is sent: a
+	// reader that starts from here on cannot be given the older value.
+	fences := make([]uint64, len(batch))
+	for i, p := range batch {
+		fences[i] = e.forget(p.entry.Key)
+	}
+	errs := e.sendSet(ctx, j, batch)
+	var failed []error
+	for i, p := range batch {
+		k := p.entry.Key
+		if errs[i] != nil {
+			// It may have reached L2 or not: what is read meanwhile may be either value.
+			e.forget(k)
+			e.noteL2(j.space, "l2 set", errs[i])
+			failed = append(failed, errs[i])
+			continue
+		}
+		stamp, own := e.fence.own(k.Hash, fences[i])
+		if own && p.store && e.l1 != nil {
+			p.entry.Stamp = stamp
+			e.l1.Set(p.entry)
+		}
+	}
+	return notPropagated(errors.Join(failed...))
+}
+
+// sendSet sends each value to L2, or deletes the key if the value is not to be stored. It
+// returns one error per value.
+func (e *Engine) sendSet(ctx context.Context, j *job, batch []*prepared) []error {
+	errs := make([]error, len(batch))
+	if e.l2 == nil {
+		return errs
+	}
+	var items []tier.Item
+	var at []int
+	for i, p := range batch {
+		if !p.store {
+			errs[i] = e.l2Delete(ctx, p.entry.Key)
+			continue
+		}
+		items = append(items, tier.Item{Key: p.entry.Key, Frame: e.seal(j, p), TTL: p.hardTTL})
+		at = append(at, i)
+	}
+	if len(items) == 0 {
+		return errs
+	}
+	for n, err := range e.l2SetMany(ctx, items) {
+		errs[at[n]] = err
+	}
+	return errs
+}
+
+// forget invalidates what this process holds of the key and has under way, and returns the
+// state of its fence.
+func (e *Engine) forget(k tier.Key) (fence uint64) {
+	fence = e.fence.raise(k.Hash)
+	if e.l1 != nil {
+		e.l1.Delete(k)
+	}
+	e.failures.clear(k)
+	return fence
+}
+
+func (e *Engine) l2Delete(ctx context.Context, keys ...tier.Key) error {
+	if e.l2 == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.L2Budget)
+	defer cancel()
+	return e.l2.Delete(ctx, keys...)
+}
