@@ -29,8 +29,9 @@ const (
 	zstdSlackFrom = 1 << 20
 )
 
-// Zstd returns the compressor for large values: zstd at its fastest level, about a third
-// smaller than S2 and a few times slower. The frames carry no checksum, because envelopes do.
+// Zstd returns the compressor for large values: zstd at its fastest level, a quarter to a
+// half smaller than S2 and several times slower. The frames carry no checksum, because
+// envelopes do.
 //
 // Coders are made on first use and kept: one encoder per core, eight at most, each holding
 // 0.3 MB, and 1.6 MB once it has met a value of more than 128 KiB; one decoder per core,

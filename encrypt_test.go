@@ -257,10 +257,12 @@ func FuzzOpenSealed(f *testing.F) {
 	f.Add([]byte{0, 0, 0, 2}, []byte(nil))
 	f.Add(make([]byte, 32), []byte(nil))
 	f.Fuzz(func(t *testing.T, sealed, additional []byte) {
-		if bytes.Equal(sealed, good) && string(additional) == "context" {
+		got, err := r.open(nil, sealed, additional)
+		if err == nil { // of this process or another one of the fuzzer
+			require.Equal(t, "value", string(got))
+			require.Equal(t, "context", string(additional))
 			return
 		}
-		got, err := r.open(nil, sealed, additional)
 		require.ErrorIs(t, err, errSealed)
 		require.Nil(t, got)
 	})

@@ -90,7 +90,7 @@ func TestXFetchFollowsItsTheory(t *testing.T) {
 		beta, lambdaDelta float64
 		rounds            int
 	}{
-		{0.5, 1000, 2000}, {1, 1000, 1500}, {2, 300, 1500},
+		{0.5, 1000, 1500}, {1, 1000, 800}, {2, 300, 800},
 	} {
 		rng := rand.New(rand.NewPCG(1, uint64(c.lambdaDelta)))
 		r := Policy{TTL: time.Hour, Beta: c.beta}.settle()
