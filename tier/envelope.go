@@ -40,6 +40,7 @@ const (
 	checkOffset = 72
 	maxTags     = 64
 	maxTagBytes = 255
+	minTagSize  = 2 + 1 + 8 // on the wire: length, a name of one byte, generation
 )
 
 // Flags of an envelope. Unknown flags make an envelope unreadable: they may change what
@@ -167,8 +168,12 @@ func ParseEnvelope(frame []byte) (Envelope, error) {
 }
 
 func (e *Envelope) parseTags(b []byte, n int) ([]byte, error) {
-	if n > maxTags {
+	// The count is checked before anything is allocated for it.
+	if n > maxTags || n*minTagSize > len(b) {
 		return nil, ErrCorrupt
+	}
+	if n > 0 {
+		e.Tags = make([]Tag, 0, n)
 	}
 	for range n {
 		if len(b) < 2 {

@@ -49,9 +49,11 @@ type Batcher interface {
 }
 
 // Expirer is an optional ability of a Remote: it moves the soft expiry of stored envelopes
-// to at without touching their values, so that they are stale at once and still there as a
-// fallback. Missing keys and bytes that are no envelope are left alone and are no error.
-// Without it the engine deletes instead.
+// back to at without touching their values, so that they are stale from then on and still
+// there as a fallback. An earlier soft expiry stays as it is: expiring twice cannot make
+// anything fresher. Times to live do not change. Envelopes of newer versions are moved too,
+// their soft expiry is in the same place. Missing keys and bytes that are no envelope are
+// left alone and are no error. Without it the engine deletes instead.
 type Expirer interface {
 	Expire(ctx context.Context, at time.Time, keys ...Key) error
 }
