@@ -102,5 +102,8 @@ func (c Config) validate() error {
 	if err := validateCodec(c.Codec); err != nil {
 		errs = append(errs, fmt.Errorf("Config.%w", err))
 	}
+	if c.KeyRing != nil && c.KeyRing.keys.Load() == nil {
+		bad("KeyRing", "has no keys; make it with NewKeyRing")
+	}
 	return errors.Join(errs...)
 }

@@ -19,6 +19,7 @@ func TestBadConfigurationIsOneErrorNamingEachField(t *testing.T) {
 	_, err := New(Config{
 		Policy:        Policy{TTL: -1, ComputeTimeout: -1, Beta: math.NaN(), Jitter: 2, StaleFor: 1 << 62},
 		Codec:         badCodec{},
+		KeyRing:       &KeyRing{},
 		Compression:   Compression{MinSaving: 2, Steps: []CompressStep{{MinBytes: -1, Compressor: S2()}}},
 		L2Budget:      -1,
 		MaxValueBytes: -1,
@@ -28,7 +29,7 @@ func TestBadConfigurationIsOneErrorNamingEachField(t *testing.T) {
 	for _, field := range []string{
 		"Config.L1, Config.L2:", "Config.Policy.TTL:", "Config.Policy.ComputeTimeout:", "Config.Policy.Beta:",
 		"Config.Policy.Jitter:", "Config.Policy.StaleFor:", "Config.Codec:", "Config.Compression.MinSaving:",
-		"Config.Compression.Steps[0].MinBytes:", "Config.L2Budget:", "Config.MaxValueBytes:", "Config.MaxKeyBytes:",
+		"Config.Compression.Steps[0].MinBytes:", "Config.KeyRing:", "Config.L2Budget:", "Config.MaxValueBytes:", "Config.MaxKeyBytes:",
 	} {
 		require.Equal(t, 1, strings.Count(err.Error(), field), "%s in:\n%v", field, err)
 	}

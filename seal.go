@@ -30,10 +30,11 @@ func (e *Engine) seal(j *job, p *prepared) []byte {
 		KeyDigest:  entry.Key.Digest(),
 		Tags:       entry.Tags,
 	}
-	env.Payload, env.Compressor = e.compression.compress(nil, p.raw)
+	env.Payload, env.Compressor = e.compression.compress(make([]byte, 0, len(p.raw)+len(p.raw)/64+64), p.raw)
 	if e.cfg.KeyRing != nil {
 		env.Sealed = true
-		env.Payload = e.cfg.KeyRing.seal(nil, env.Payload, sealContext(nil, &env, entry.Key))
+		context := sealContext(make([]byte, 0, sealRoom), &env, entry.Key)
+		env.Payload = e.cfg.KeyRing.seal(make([]byte, 0, len(env.Payload)+sealOverhead), env.Payload, context)
 	}
 	frame := tier.AppendEnvelope(make([]byte, 0, len(env.Payload)+envelopeRoom), &env)
 	j.space.add(cRawBytes, uint64(len(p.raw)))
@@ -41,7 +42,10 @@ func (e *Engine) seal(j *job, p *prepared) []byte {
 	return frame
 }
 
-const envelopeRoom = 128 // the header and a tag or two
+const (
+	envelopeRoom = 128 // the header and a tag or two
+	sealRoom     = 256 // that, the space and the id
+)
 
 // open reads an envelope from L2 as an entry, checking everything that can be checked
 // before it allocates: these bytes may be anybody's. It returns an error that wraps
@@ -81,9 +85,15 @@ func (e *Engine) open(j *job, k tier.Key, frame []byte) (*tier.Entry, error) {
 		}
 	}
 	if env.Absent {
+		if len(env.Payload) > 0 {
+			return nil, fmt.Errorf("%w: absent, with a value", tier.ErrCorrupt)
+		}
 		return entry, nil
 	}
-	return entry, e.openValue(j, &env, entry)
+	if err := e.openValue(j, &env, entry); err != nil {
+		return nil, err
+	}
+	return entry, nil
 }
 
 func (e *Engine) openValue(j *job, env *tier.Envelope, entry *tier.Entry) error {
