@@ -189,8 +189,7 @@ func (e *Engine) refreshManyBehind(ctx context.Context, j *job, entries []*tier.
 		if e.failures.resting(entry.Key, now) {
 			continue
 		}
-		if f, leads := e.flights.join(entry.Key, false, now); leads {
-			f.offer(entry, from)
+		if f, leads := e.flights.join(entry.Key, wish{now: now, old: entry, from: from}); leads {
 			lead = append(lead, f)
 		}
 	}

@@ -31,6 +31,8 @@ type Cache[V any] struct {
 	rules *rules
 	given Policy // what rules were made from, for With
 	opts  *options[V]
+
+	involved bool // a hit is more than handing out the value: it is observed, or cloned
 }
 
 // NewCache returns a cache of values of type V in the named space. Several caches on one
@@ -68,7 +70,10 @@ func NewCache[V any](e *Engine, name string, p Policy, opts ...Option[V]) (*Cach
 	if err != nil {
 		return nil, fmt.Errorf("tiercache: bad cache:\n%w", err)
 	}
-	return &Cache[V]{e: e, space: s, rules: given.settle(), given: given, opts: o}, nil
+	return &Cache[V]{
+		e: e, space: s, rules: given.settle(), given: given, opts: o,
+		involved: e.observer != nil || o.clone != nil,
+	}, nil
 }
 
 // With returns a handle on the same space, entries and flights with another policy: the
@@ -92,7 +97,7 @@ func (c *Cache[V]) With(p Policy) *Cache[V] {
 // The error is ErrNotFound if the source has no such value, the error of the compute, a
 // *PanicError if that panicked, the error of ctx, ErrBadKey or ErrClosed. A failing L2 is
 // no error. With the error comes the zero V.
-func (c *Cache[V]) GetOrCompute(ctx context.Context, key string, compute ComputeFunc[V]) (V, error) {
+func (c *Cache[V]) GetOrCompute(ctx context.Context, key string, compute ComputeFunc[V]) (value V, err error) {
 	k := c.space.Key(key)
 	entry, v := c.e.lookup(c.rules, k)
 	if v != fresh {
@@ -100,10 +105,12 @@ func (c *Cache[V]) GetOrCompute(ctx context.Context, key string, compute Compute
 		return r.Value, err
 	}
 	c.space.add(cL1Hits, 1)
-	if c.e.observer != nil {
-		c.e.observer.hit(entry, FromL1, false, c.e.clock.coarse())
+	if c.involved || entry.Absent {
+		c.e.observer.hit(entry, FromL1, false, c.e.clock)
+		return c.value(entry)
 	}
-	return c.value(entry)
+	value, _ = entry.Value.(V) // into the result at once: V may be large
+	return value, nil
 }
 
 // Result is a value together with where it came from.

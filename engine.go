@@ -64,7 +64,7 @@ func New(cfg Config) (*Engine, error) {
 		l2:          cfg.L2,
 		observer:    cfg.Observer,
 		clock:       newClock(),
-		fence:       newFence(),
+		fence:       new(fence),
 		compression: comp,
 		gate:        newGate(),
 		stop:        make(chan struct{}),

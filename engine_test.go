@@ -127,8 +127,9 @@ func TestCloseUnderLoad(t *testing.T) {
 			})
 		}
 		running.Wait()
-		closeEngine(t, e)
-		wg.Wait()
+		require.NoError(t, e.Close(t.Context()))
+		wg.Wait() // they go on until they are told
+		require.Zero(t, e.flights.running())
 	}
 }
 

@@ -61,7 +61,7 @@ func Example() {
 
 func ExampleNew() {
 	_, err := tiercache.New(tiercache.Config{
-		L1:       must(l1.New(l1.Config{})),
+		L1:       tiertest.NewMapLocal(1 << 20),
 		L2Budget: -time.Second,
 		Policy:   tiercache.Policy{TTL: -time.Minute},
 	})

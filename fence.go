@@ -14,10 +14,8 @@ const fenceSlots = 1 << 18 // 2 MiB per engine; a collision costs an extra miss,
 type fence struct {
 	seq   atomic.Uint64
 	floor atomic.Uint64 // invalidates everything stamped before it
-	slots []atomic.Uint64
+	slots [fenceSlots]atomic.Uint64
 }
-
-func newFence() *fence { return &fence{slots: make([]atomic.Uint64, fenceSlots)} }
 
 func (f *fence) slot(hash uint64) *atomic.Uint64 { return &f.slots[hash%fenceSlots] }
 

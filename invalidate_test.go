@@ -227,7 +227,7 @@ func TestInvalidationBeforeTheReplyOfASet(t *testing.T) {
 }
 
 func TestFence(t *testing.T) {
-	f := newFence()
+	f := new(fence)
 	a := f.stamp()
 	require.True(t, f.valid(1, a))
 	f.raise(1)

@@ -93,6 +93,30 @@ func TestEarlyRefreshMakesNobodyWait(t *testing.T) {
 	})
 }
 
+// A refresh that is still running when its value expires: from then on callers wait for it,
+// unless the policy lets them have stale values.
+func TestSlowEarlyRefreshDoesNotStretchTheTTL(t *testing.T) {
+	inTiers(t, func(t *testing.T, cfg Config) {
+		c := newCache[string](t, cfg, Policy{TTL: 10 * time.Second, Jitter: -1})
+		var n atomic.Int32
+		_, err := c.GetOrCompute(t.Context(), "k", numbered(&n, 2*time.Second))
+		require.NoError(t, err)
+		for c.e.Stats().Total.EarlyRefreshes == 0 {
+			r, err := c.Lookup(t.Context(), "k", numbered(&n, 20*time.Second))
+			require.NoError(t, err)
+			require.Equal(t, "v1", r.Value)
+			require.Positive(t, r.TTL)
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(10 * time.Second)
+		begun := time.Now()
+		v, err := c.GetOrCompute(t.Context(), "k", forbidden[string](t))
+		require.NoError(t, err)
+		require.Equal(t, "v2", v)
+		require.Greater(t, time.Since(begun), time.Second)
+	})
+}
+
 // Two processes over one L2: a process whose copy wants renewing takes what the other has
 // computed meanwhile.
 func TestEarlyRefreshTakesANewerVersionFromL2(t *testing.T) {

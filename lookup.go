@@ -43,11 +43,8 @@ func (e *Engine) get(ctx context.Context, j *job, k tier.Key, found *tier.Entry,
 	if err := ctx.Err(); err != nil {
 		return outcome{err: err}
 	}
-	f, lead := e.flights.join(k, false, e.clock.precise())
+	f, lead := e.flights.join(k, wish{now: e.clock.precise(), offers: j.rules.StaleFor > 0, old: found, from: FromL1})
 	if lead {
-		if found != nil {
-			f.offer(found, FromL1)
-		}
 		e.launch(ctx, f, j)
 	}
 	return e.await(ctx, f, j.rules, found, lead)
@@ -61,12 +58,12 @@ func (e *Engine) refresh(ctx context.Context, j *job, k tier.Key) outcome {
 	if err := ctx.Err(); err != nil {
 		return outcome{err: err}
 	}
-	f, lead := e.flights.join(k, true, e.clock.precise())
+	w := wish{now: e.clock.precise(), forced: true}
+	if entry, v := e.lookup(j.rules, k); v >= stale {
+		w.old, w.from = entry, FromL1 // those who join without forcing need not wait
+	}
+	f, lead := e.flights.join(k, w)
 	if lead {
-		// For those who join without forcing: they need not wait while this is fresh.
-		if entry, v := e.lookup(j.rules, k); v >= stale {
-			f.offer(entry, FromL1)
-		}
 		e.launch(ctx, f, j)
 	}
 	select {
@@ -88,27 +85,37 @@ func (e *Engine) refreshBehind(ctx context.Context, j *job, k tier.Key, entry *t
 	if e.failures.resting(k, now) {
 		return
 	}
-	f, lead := e.flights.join(k, false, now)
+	f, lead := e.flights.join(k, wish{now: now, old: entry, from: from})
 	if !lead {
 		return
 	}
 	behind := *j
 	behind.early = true
-	f.offer(entry, from)
 	e.launch(ctx, f, &behind)
 }
 
-// await waits for the flight as long as it is the best there is for this caller: until it
-// lands, the caller's context ends, a fresh value is offered, or SoftTimeout is over and
-// there is a stale one. mine is the stale entry the caller itself has found, or nil.
+// await waits for the flight as long as that is the best for this caller: until it lands,
+// the caller's context ends, or SoftTimeout is over and there is a stale value. A flight
+// that renews a valid value keeps nobody waiting. mine is the stale entry the caller itself
+// has found, or nil.
 func (e *Engine) await(ctx context.Context, f *flight, r *rules, mine *tier.Entry, lead bool) outcome {
+	if mine == nil {
+		mine = f.old.Load()
+	}
+	v := miss
+	if mine != nil {
+		v = r.judge(mine, e.clock.precise(), never)
+	}
 	offered := f.offered
 	var soft <-chan time.Time
-	if mine != nil {
+	switch v {
+	case fresh, early:
+		return outcome{entry: mine, source: f.sourceOf(mine), shared: !lead}
+	case stale:
 		timer := e.softTimer(f, r)
 		defer stopTimer(timer)
-		soft = timerChan(timer)
-		offered = nil
+		soft, offered = timerChan(timer), nil
+	case miss:
 	}
 	for {
 		select {
@@ -117,15 +124,10 @@ func (e *Engine) await(ctx context.Context, f *flight, r *rules, mine *tier.Entr
 		case <-ctx.Done():
 			return outcome{err: ctx.Err()}
 		case <-offered:
-			offered = nil
 			mine = f.old.Load()
-			if e.clock.precise() < mine.SoftExpiry {
-				// A refresh behind a valid value: nobody has to wait for that.
-				return outcome{entry: mine, source: Source(f.oldFrom.Load()), shared: true} //nolint:gosec // a Source
-			}
 			timer := e.softTimer(f, r)
 			defer stopTimer(timer)
-			soft = timerChan(timer)
+			soft, offered = timerChan(timer), nil
 		case <-soft:
 			return outcome{entry: mine, source: f.sourceOf(mine), stale: true, shared: !lead}
 		}

@@ -125,11 +125,8 @@ func (e *Engine) getMany(ctx context.Context, j *job, keys []tier.Key) []keyed {
 			e.observer.miss(k)
 			found = nil
 		}
-		f, leads := e.flights.join(k, false, now)
+		f, leads := e.flights.join(k, wish{now: now, offers: j.rules.StaleFor > 0, old: found, from: FromL1})
 		if leads {
-			if found != nil {
-				f.offer(found, FromL1)
-			}
 			lead = append(lead, f)
 		}
 		waits = append(waits, waiting{at: i, f: f, mine: found, lead: leads})

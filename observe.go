@@ -61,9 +61,9 @@ func (s Source) String() string {
 	return [...]string{"nowhere", "l1", "l2", "compute"}[min(s, FromCompute)]
 }
 
-func (o *Observer) hit(e *tier.Entry, from Source, stale bool, now int64) {
+func (o *Observer) hit(e *tier.Entry, from Source, stale bool, c *clock) {
 	if o != nil && o.OnHit != nil {
-		o.OnHit(HitEvent{Space: e.Key.Space, Key: e.Key.ID, Source: from, Stale: stale, Age: time.Duration(now - e.Created)})
+		o.OnHit(HitEvent{Space: e.Key.Space, Key: e.Key.ID, Source: from, Stale: stale, Age: time.Duration(max(c.coarse()-e.Created, 0))})
 	}
 }
 

@@ -65,7 +65,7 @@ func (e *Engine) count(s *space, out outcome) {
 		s.add(cComputed, 1)
 		return
 	}
-	if out.err == nil && e.observer != nil {
-		e.observer.hit(out.entry, out.source, out.stale, e.clock.coarse())
+	if out.err == nil {
+		e.observer.hit(out.entry, out.source, out.stale, e.clock)
 	}
 }

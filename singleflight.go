@@ -22,12 +22,12 @@ type flight struct {
 	done    chan struct{} // closed when out is set
 	out     outcome       // written by the one who claimed, before done is closed
 
-	offered chan struct{} // closed when old is set for the first time
+	offered chan struct{} // closed when old is set while callers wait; nil if that cannot be
 	old     atomic.Pointer[tier.Entry]
 	oldFrom atomic.Uint32 // the Source of old
 
-	gone atomic.Bool   // has left the table, or is about to
-	left chan struct{} // closed when the flight has left the table: it writes no more
+	gone bool          // has left the table: it writes no more; guarded by the shard
+	left chan struct{} // made when somebody waits for that, closed then; so is this
 }
 
 // outcome is what a flight lands with: an entry, which may be absent or stale, or an error.
@@ -58,15 +58,24 @@ func (f *flight) refuse() {
 	}
 }
 
-// offer makes an entry known that callers can be given before the flight lands. Only the
-// flight's own goroutine calls it, or its creator before that runs.
+// offer makes an entry known that callers may be given before the flight lands. Only the
+// flight's own goroutine calls it, and its creator before that.
 func (f *flight) offer(e *tier.Entry, from Source) {
 	first := f.old.Load() == nil
 	f.oldFrom.Store(uint32(from))
 	f.old.Store(e)
-	if first {
+	if first && f.offered != nil {
 		close(f.offered)
 	}
+}
+
+// wish is what a call wants of a flight, and gives to the one it leads.
+type wish struct {
+	now    int64
+	forced bool        // compute whatever the tiers hold
+	offers bool        // a stale value found on the way is to be offered to callers who wait
+	old    *tier.Entry // what the call has found: to renew, and to fall back on
+	from   Source      // where it found that
 }
 
 const flightShards = 64
@@ -97,23 +106,21 @@ func newFlightTable(f *fence) *flightTable {
 // A flight can be joined while nothing has invalidated its key since it began. One that
 // was invalidated goes on for those who joined before, since their calls overlap the
 // invalidation; a later caller must not be given what may have been read earlier.
-func (t *flightTable) join(k tier.Key, forced bool, now int64) (f *flight, lead bool) {
+func (t *flightTable) join(k tier.Key, w wish) (f *flight, lead bool) {
 	s := &t.shards[k.Hash%flightShards]
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	f = s.mu.flights[k]
 	valid := f != nil && t.fence.valid(k.Hash, f.stamp)
-	if valid && f.joinable(forced, now) {
+	if valid && f.joinable(w.forced, w.now) {
 		return f, false
 	}
-	next := &flight{
-		key:     k,
-		stamp:   t.fence.stamp(),
-		begun:   now,
-		forced:  forced,
-		done:    make(chan struct{}),
-		offered: make(chan struct{}),
-		left:    make(chan struct{}),
+	next := &flight{key: k, stamp: t.fence.stamp(), begun: w.now, forced: w.forced, done: make(chan struct{})}
+	if w.offers {
+		next.offered = make(chan struct{})
+	}
+	if w.old != nil {
+		next.offer(w.old, w.from) // before anybody can join
 	}
 	if valid {
 		// Two flights of one key: the older could write to L2 after the newer.
@@ -121,6 +128,9 @@ func (t *flightTable) join(k tier.Key, forced bool, now int64) (f *flight, lead 
 		//   3. the older writes v1, and v2 is lost
 		// So the newer begins when the older has left. A fenced one writes nothing.
 		next.prev = f
+		if f.left == nil {
+			f.left = make(chan struct{})
+		}
 	}
 	s.mu.flights[k] = next
 	return next, true
@@ -144,16 +154,19 @@ func (f *flight) joinable(forced bool, now int64) bool {
 // leave takes the flight out of the table; it has written what it had to write. A flight
 // that is landed at its hard limit leaves then, whether or not its compute ever returns.
 func (t *flightTable) leave(f *flight) {
-	if !f.gone.CompareAndSwap(false, true) {
-		return
-	}
 	s := &t.shards[f.key.Hash%flightShards]
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if f.gone {
+		return
+	}
+	f.gone = true
 	if s.mu.flights[f.key] == f {
 		delete(s.mu.flights, f.key)
 	}
-	s.mu.Unlock()
-	close(f.left)
+	if f.left != nil {
+		close(f.left)
+	}
 }
 
 // running counts the flights in the table.
