@@ -133,7 +133,7 @@ func (e *Engine) fillManyFromCompute(ctx context.Context, flights []*flight, j *
 		ids[i] = f.key.ID
 	}
 	j.space.countBegun(j, len(ask))
-	values, cost, err := underLimit(e, ctx, j, ask, func(ctx context.Context) (map[string]any, error) {
+	values, cost, err := underLimit(ctx, e, j, ask, func(ctx context.Context) (map[string]any, error) {
 		return j.computeMany(ctx, ids)
 	})
 	j.space.countCompute(cost, err)

@@ -21,13 +21,13 @@ func TestZstdDictShrinksSmallValues(t *testing.T) {
 }
 
 func TestZstdDictRotation(t *testing.T) {
-	old, new := testDict(t, 1), testDict(t, 5000)
+	older, newer := testDict(t, 1), testDict(t, 5000)
 	writer := func(current []byte, accepted ...[]byte) *compression {
 		d, err := ZstdDict(current, accepted...)
 		require.NoError(t, err)
 		return mustCompression(t, Compression{Steps: []CompressStep{{64, d}}})
 	}
-	before, during, after, done := writer(old), writer(old, new), writer(new, old), writer(new)
+	before, during, after, done := writer(older), writer(older, newer), writer(newer, older), writer(newer)
 	raw := jsonLike(300, 42)
 	pack := func(c *compression) []byte {
 		b, id := c.compress(nil, raw)

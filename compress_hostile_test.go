@@ -3,7 +3,6 @@ package tiercache
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"testing"
 	"time"
 
@@ -161,6 +160,6 @@ func FuzzDecompress(f *testing.F) {
 			require.Len(t, out, int(size))
 		}
 		// Workers of the fuzzer allocate beside this: the bound is a coarse one.
-		require.Less(t, got, int64(size)*2+16<<20, fmt.Sprintf("id %d, %d bytes, stated %d", id, len(payload), size))
+		require.Less(t, got, int64(size)*2+16<<20, "id %d, %d bytes, stated %d", id, len(payload), size)
 	})
 }

@@ -19,7 +19,7 @@ import (
 
 // jsonLike returns about n bytes such as services store: JSON objects with varying values.
 func jsonLike(n int, seed uint64) []byte {
-	r := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // test data
+	r := rand.New(rand.NewPCG(seed, 1))
 	var b bytes.Buffer
 	b.WriteByte('[')
 	for b.Len() < n-100 {

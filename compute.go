@@ -12,7 +12,7 @@ import (
 // compute has the caller's function compute the value of one flight.
 func (e *Engine) compute(ctx context.Context, f *flight, j *job) (any, time.Duration, error) {
 	j.space.countBegun(j, 1)
-	value, cost, err := underLimit(e, ctx, j, []*flight{f}, func(ctx context.Context) (any, error) {
+	value, cost, err := underLimit(ctx, e, j, []*flight{f}, func(ctx context.Context) (any, error) {
 		return j.compute(ctx, f.key, f.old.Load())
 	})
 	j.space.countCompute(cost, err)
@@ -23,10 +23,10 @@ func (e *Engine) compute(ctx context.Context, f *flight, j *job) (any, time.Dura
 // underLimit calls the user's function under its hard limit and the engine's end. At the
 // limit the flights are landed whatever the function does; it may return late, or never,
 // and then only its goroutine is lost, not its keys.
-func underLimit[T any](e *Engine, ctx context.Context, j *job, flights []*flight, fn func(context.Context) (T, error)) (v T, cost time.Duration, err error) {
+func underLimit[T any](ctx context.Context, e *Engine, j *job, flights []*flight, fn func(context.Context) (T, error)) (v T, cost time.Duration, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(e.dying, func() { cancel(ErrClosed) })()
+	defer context.AfterFunc(e.dying, func() { cancel(ErrClosed) })() //nolint:contextcheck // the engine's end, not a request's
 	limit := j.rules.ComputeTimeout
 	ctx, cancelLimit := context.WithTimeoutCause(ctx, limit, fmt.Errorf("tiercache: compute exceeded Policy.ComputeTimeout (%v): %w", limit, context.DeadlineExceeded))
 	defer cancelLimit()
@@ -62,7 +62,7 @@ func (s *space) countCompute(cost time.Duration, err error) {
 		s.add(cComputeErrors, 1)
 		return
 	}
-	s.add(cComputeTime, uint64(max(cost, 0))) //nolint:gosec // not negative
+	s.add(cComputeTime, uint64(max(cost, 0)))
 }
 
 // protect turns a panic of the user's code into an error. It cannot stop runtime.Goexit:
@@ -78,8 +78,7 @@ func protect[T any](f func() (T, error)) (v T, err error) {
 
 // logPanic leaves a trace of a panic with its stack: in a refresh behind, no caller gets it.
 func (e *Engine) logPanic(space string, err error) {
-	var p *PanicError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*PanicError](err); ok {
 		e.cfg.Logger.Error("tiercache: a compute panicked", "space", space, "stack", string(p.Stack))
 	}
 }

@@ -107,7 +107,7 @@ var errSealed = errors.New("tiercache: sealed value does not open with the keys 
 func (r *KeyRing) seal(dst, plaintext, additional []byte) []byte {
 	set := r.keys.Load()
 	dst = binary.BigEndian.AppendUint32(grow(dst, len(plaintext)+sealOverhead), set.primary)
-	return set.byID[set.primary].Seal(dst, nil, plaintext, additional)
+	return set.byID[set.primary].Seal(dst, nil, plaintext, additional) //nolint:gosec // draws its own nonce: NewGCMWithRandomNonce
 }
 
 // open appends what was sealed to dst, or returns errSealed. dst must not overlap sealed.

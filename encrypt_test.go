@@ -59,7 +59,7 @@ func TestOpenRefuses(t *testing.T) {
 	refused := func(what string, b, additional []byte) {
 		t.Helper()
 		got, err := r.open(nil, b, additional)
-		require.Equal(t, errSealed, err, what) //nolint:testifylint // the very same for all
+		require.Equal(t, errSealed, err, what)
 		assert.Nil(t, got)
 	}
 	for n := range sealed {

@@ -91,5 +91,5 @@ func fromMillis(ms int64) int64 { return ms * int64(time.Millisecond) }
 
 // toCostMicros saturates: a cost of more than 71 minutes is stored as 71 minutes.
 func toCostMicros(d time.Duration) uint32 {
-	return uint32(min(max(d.Microseconds(), 0), math.MaxUint32)) //nolint:gosec // clamped
+	return uint32(min(max(d.Microseconds(), 0), math.MaxUint32))
 }

@@ -134,7 +134,7 @@ func TestJitterOnlyShortens(t *testing.T) {
 
 func TestPauseDoublesUpTo32Times(t *testing.T) {
 	r := Policy{TTL: 1, Backoff: time.Second}.settle()
-	for n, want := range map[int]time.Duration{1: 1, 2: 2, 3: 4, 6: 32, 7: 32, 1000: 32} {
-		require.Equal(t, want*time.Second, r.pause(n))
+	for n, want := range map[int]int{1: 1, 2: 2, 3: 4, 6: 32, 7: 32, 1000: 32} {
+		require.Equal(t, time.Duration(want)*time.Second, r.pause(n))
 	}
 }

@@ -29,10 +29,10 @@ var allowed = map[string][]string{
 }
 
 type listed struct {
-	ImportPath string
-	Imports    []string
-	Deps       []string
-	Standard   bool
+	ImportPath string   `json:"ImportPath"`
+	Imports    []string `json:"Imports"`
+	Deps       []string `json:"Deps"`
+	Standard   bool     `json:"Standard"`
 }
 
 func list(t *testing.T, args ...string) []listed {

@@ -32,7 +32,7 @@ func gather(ctx context.Context, c *Cache[string], n int, compute ComputeFunc[st
 }
 
 func quiet() Config {
-	return Config{L1: tiertest.NewMapLocal(1 << 20), Logger: slog.New(slog.NewTextHandler(io.Discard, nil))}
+	return Config{L1: tiertest.NewMapLocal(1 << 20), Logger: slog.New(slog.DiscardHandler)}
 }
 
 func TestFlightComputesOnceForACrowd(t *testing.T) {

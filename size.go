@@ -55,8 +55,8 @@ func (s *estimator) behind(v reflect.Value, depth int) int64 {
 		return s.mapped(v, depth-1)
 	case reflect.Struct:
 		var n int64
-		for i := range v.NumField() {
-			n += s.behind(v.Field(i), depth)
+		for _, field := range v.Fields() {
+			n += s.behind(field, depth)
 		}
 		return n
 	default:

@@ -108,9 +108,8 @@ func TestVariableNames(t *testing.T) {
 func TestEveryPlainFieldHasItsVariable(t *testing.T) {
 	seen := make(map[string]bool)
 	for part, v := range map[string]any{"": tiercache.Config{}, "POLICY_": tiercache.Policy{}, "L1_": l1.Config{}, "L2_": l2.Config{}} {
-		typ := reflect.TypeOf(v)
-		for i := range typ.NumField() {
-			if f := typ.Field(i); plain(f.Type) {
+		for f := range reflect.TypeOf(v).Fields() {
+			if plain(f.Type) {
 				name := part + variableName(f.Name)
 				require.False(t, seen[name], name)
 				seen[name] = true

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"hash/crc32"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -186,7 +187,7 @@ func TestSealCoversAllButSoftExpiryAndPayload(t *testing.T) {
 			"cost":        func(e *tier.Envelope) { e.CostMicros++ },
 			"raw length":  func(e *tier.Envelope) { e.RawLength++ },
 			"key digest":  func(e *tier.Envelope) { e.KeyDigest++ },
-			"another tag": func(e *tier.Envelope) { e.Tags = append(e.Tags[:len(e.Tags):len(e.Tags)], tier.Tag{Name: "t"}) },
+			"another tag": func(e *tier.Envelope) { e.Tags = append(slices.Clip(e.Tags), tier.Tag{Name: "t"}) },
 		} {
 			other := e
 			alter(&other)

@@ -49,7 +49,7 @@ func (Codec) Decode(b []byte, ptr any) error {
 		return notAMessage(target.Type())
 	}
 	fresh := reflect.New(target.Type().Elem())
-	m, ok := fresh.Interface().(proto.Message)
+	m, ok := reflect.TypeAssert[proto.Message](fresh)
 	if !ok {
 		return notAMessage(target.Type())
 	}

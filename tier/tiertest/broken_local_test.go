@@ -113,9 +113,9 @@ var brokenLocals = []struct {
 	}, []string{"StaysInBudget", "RefusesOversized"}},
 
 	{"growth not accounted", func(l *wrongLocal, _ int64) {
-		var real sync.Map
+		var held sync.Map
 		l.set = func(e *tier.Entry) {
-			real.Store(e.Key, e)
+			held.Store(e.Key, e)
 			if _, ok := l.MapLocal.Get(e.Key); ok {
 				small := *e
 				small.Size = 1
@@ -127,7 +127,7 @@ var brokenLocals = []struct {
 			if _, ok := l.MapLocal.Get(k); !ok {
 				return nil, false
 			}
-			return load(&real, k)
+			return load(&held, k)
 		}
 	}, []string{"StaysInBudgetWhenEntriesGrow"}},
 

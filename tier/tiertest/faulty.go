@@ -3,6 +3,7 @@ package tiertest
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -245,10 +246,5 @@ func (f *Faulty) addHanging(n int) {
 // concerns says whether ft hits any of keys. A call without keys is hit by every fault
 // that is not limited to some.
 func concerns(ft *Fault, keys []tier.Key) bool {
-	for _, k := range keys {
-		if ft.hits(k) {
-			return true
-		}
-	}
-	return len(keys) == 0 && ft.Only == nil
+	return slices.ContainsFunc(keys, ft.hits) || len(keys) == 0 && ft.Only == nil
 }

@@ -155,7 +155,7 @@ func localClosed(t tb, open openLocal) {
 	}
 }
 
-func localCloseUnderLoad(t tb, open openLocal) {
+func localCloseUnderLoad(t tb, open openLocal) { //nolint:gocognit // one scene of load
 	const rounds, workers, keys, warm = 50, 8, 16, 8
 	for range rounds {
 		l := open(budget)

@@ -59,10 +59,10 @@ func localComparesWholeKeys(t tb, open openLocal) {
 		tier.NewKey("a", "a:b"), tier.NewKey("a", "a\x00b"), tier.NewKey("a", "\xff\xfe"), tier.NewKey("a", "id "),
 	}
 	for i, k := range keys {
-		l.Set(entry(k, uint64(i)+1, smallEntry)) //nolint:gosec // an index is not negative
+		l.Set(entry(k, uint64(i)+1, smallEntry))
 	}
 	for i, k := range keys {
-		want(t, l, k, uint64(i)+1, "after Set of keys like it") //nolint:gosec // an index is not negative
+		want(t, l, k, uint64(i)+1, "after Set of keys like it")
 	}
 	l.Delete(keys[0])
 	want(t, l, keys[0], 0, "after Delete")

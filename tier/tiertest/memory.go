@@ -109,7 +109,7 @@ func (m *Memory) Expire(ctx context.Context, at time.Time, keys ...tier.Key) err
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	millis := uint64(max(at.UnixMilli(), 0)) //nolint:gosec // an envelope has no time before 1970
+	millis := uint64(max(at.UnixMilli(), 0))
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, k := range keys {

@@ -1,7 +1,6 @@
 package tiertest
 
 import (
-	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -64,7 +63,7 @@ func TestMemoryFromOutside(t *testing.T) {
 	m.Clear()
 	assert.Zero(t, m.Len())
 	_, err = m.Get(t.Context(), k)
-	assert.True(t, errors.Is(err, tier.ErrMiss))
+	assert.ErrorIs(t, err, tier.ErrMiss)
 }
 
 func TestMemoryExpiresBefore1970(t *testing.T) {
