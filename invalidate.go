@@ -98,13 +98,13 @@ func (e *Engine) staleCopy(k tier.Key, at int64) *tier.Entry {
 	return &c
 }
 
-// l2Expire moves the soft expiry in L2, or deletes if the tier cannot do that.
+// l2Expire moves the soft expiry in L2. Where that cannot be, it deletes: a Redis that is
+// full refuses to change a value, and still removes it.
 func (e *Engine) l2Expire(ctx context.Context, at int64, keys []tier.Key) error {
-	ex, ok := e.l2.(tier.Expirer)
-	if !ok {
-		return e.l2Delete(ctx, keys...)
-	}
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.L2Budget)
 	defer cancel()
-	return ex.Expire(ctx, time.Unix(0, at), keys...)
+	if ex, ok := e.l2.(tier.Expirer); ok && ex.Expire(ctx, time.Unix(0, at), keys...) == nil {
+		return nil
+	}
+	return e.l2Delete(ctx, keys...)
 }

@@ -93,6 +93,19 @@ func TestExpireLeavesAFallback(t *testing.T) {
 	})
 }
 
+// A full Redis refuses to change a value and accepts to delete it.
+func TestExpireDeletesWhereItCannotExpire(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		full := tiertest.NewFaulty(tiertest.NewMemory(0), 1)
+		c := newCache[string](t, Config{L2: full}, Policy{StaleFor: time.Hour})
+		require.NoError(t, c.Set(t.Context(), "k", "v"))
+		full.FailNext(tiertest.OpExpire, 1, errors.New("OOM"))
+		require.NoError(t, c.Expire(t.Context(), "k"))
+		_, err := c.Lookup(t.Context(), "k", nil)
+		require.ErrorIs(t, err, ErrMiss)
+	})
+}
+
 func TestExpireIsDeleteWithoutAStaleWindow(t *testing.T) {
 	inTiers(t, func(t *testing.T, cfg Config) {
 		c := newCache[string](t, cfg, Policy{})
