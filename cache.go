@@ -49,11 +49,12 @@ func NewCache[V any](e *Engine, name string, p Policy, opts ...Option[V]) (*Cach
 		o.shape.codec = codecFor(typ, e.cfg.Codec)
 	}
 	codec := o.shape.codec
+	o.shape.encode = func(dst []byte, v any) ([]byte, error) { return appendValue(codec, dst, typed[V](v)) }
 	o.shape.decode = func(raw []byte) (any, error) {
 		v := new(V)
-		err := decodeValue(codec, raw, v)
-		return *v, err
+		return v, decodeValue(codec, raw, v)
 	}
+	o.shape.pack = pack[V]
 	given := p.over(e.cfg.Policy)
 	errs := []error{checkSpace(name), given.validate("Policy")}
 	if given.TTL == 0 {
@@ -109,8 +110,7 @@ func (c *Cache[V]) GetOrCompute(ctx context.Context, key string, compute Compute
 		c.e.observer.hit(entry, FromL1, false, c.e.clock)
 		return c.value(entry)
 	}
-	value, _ = entry.Value.(V) // into the result at once: V may be large
-	return value, nil
+	return typed[V](entry.Value), nil
 }
 
 // Result is a value together with where it came from.
@@ -178,7 +178,8 @@ func (c *Cache[V]) job(compute ComputeFunc[V]) *job {
 			if shape.revalidate != nil && old != nil && !old.Absent {
 				return shape.revalidate(ctx, k.ID, old.Value)
 			}
-			return compute(ctx, k.ID)
+			v, err := compute(ctx, k.ID)
+			return untyped(v), err
 		},
 	}
 }

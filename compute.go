@@ -114,15 +114,16 @@ func (e *Engine) prepare(j *job, k tier.Key, value any, cost time.Duration, err 
 		ttl = jittered(min(ttl, maxLifetime), j.rules.Jitter, drawUniform())
 		j.rules.lifetime(p.entry, now+int64(ttl), now)
 		p.hardTTL = ttl + j.rules.StaleFor
+		if p.store {
+			if err := e.encode(j, p); err != nil {
+				p.store, p.refused = false, err
+				e.observer.fail(k.Space, "encode", err)
+			}
+		}
 		if !p.store {
 			j.space.add(cNotStored, 1)
-			return p, nil
 		}
-		if err := e.encode(j, p); err != nil {
-			p.store, p.refused = false, err
-			j.space.add(cNotStored, 1)
-			e.observer.fail(k.Space, "encode", err)
-		}
+		p.entry = j.shape.pack(p.entry)
 		return p, nil
 	})
 }
@@ -143,7 +144,7 @@ func (e *Engine) encode(j *job, p *prepared) error {
 		return err
 	}
 	if e.l2 != nil {
-		raw, err := appendValue(j.shape.codec, nil, entry.Value)
+		raw, err := j.shape.encode(nil, entry.Value)
 		if err != nil {
 			return err
 		}

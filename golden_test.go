@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,8 +14,11 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/typepb"
 
 	"github.com/tiercache/tiercache/codec/msgpack"
+	"github.com/tiercache/tiercache/codec/protobuf"
 	"github.com/tiercache/tiercache/tier"
 	"github.com/tiercache/tiercache/tier/tiertest"
 )
@@ -55,6 +59,7 @@ type hidden struct {
 	job          *job
 	key          tier.Key
 	encode       func(v any) ([]byte, error)
+	value        func(e *tier.Entry) any
 	get          func(ctx context.Context) (any, error)
 	getOrCompute func(ctx context.Context) (any, error) // the compute gives goldenFile.other
 	batch        func(ctx context.Context) (any, error) // the same, as a batch of one
@@ -85,6 +90,7 @@ func hide[V any](c *Cache[V], name string, other V) hidden {
 		job:    c.job(compute),
 		key:    c.space.Key(name),
 		encode: func(v any) ([]byte, error) { return appendValue(c.opts.shape.codec, nil, v) },
+		value:  func(e *tier.Entry) any { return typed[V](e.Value) },
 		get:    func(ctx context.Context) (any, error) { return c.Get(ctx, name) },
 		getOrCompute: func(ctx context.Context) (any, error) {
 			return c.GetOrCompute(ctx, name, compute)
@@ -166,12 +172,14 @@ func goldens() []goldenFile {
 		}
 	}
 	use := func(id byte) func(*goldenFile) { return func(g *goldenFile) { g.codec = id } }
+	field := &typepb.Field{Name: "id", Number: 7, Kind: typepb.Field_TYPE_INT64, JsonName: "Zoë", Packed: true}
 	return []goldenFile{
 		newGolden("string", "Grüße aus dem Cache", "computed", nil),
 		newGolden("empty", "", "computed", nil),
 		newGolden("bytes", every, []byte("computed"), nil),
 		newGolden("json", goldenAlice, goldenBob, use(codecJSON)),
 		newGolden("msgpack", goldenAlice, goldenBob, use(codecMsgpack), WithCodec[goldenUser](msgpack.Codec{})),
+		newGolden("protobuf", field, &typepb.Field{Name: "computed"}, use(codecProtobuf), WithCodec[*typepb.Field](protobuf.Codec{})),
 		newGolden("absent", "", "computed", absent),
 		newGolden("tags", "a value with tags", "computed", tagged),
 		newGolden("s2", goldenText, "computed", by(compressorS2, func(testing.TB) Compressor { return S2() })),
@@ -248,7 +256,7 @@ func (g *goldenFile) write(t testing.TB) []byte {
 	if !g.absent {
 		raw, err := c.encode(g.want)
 		require.NoError(t, err)
-		p.entry.Value, p.raw = g.want, raw
+		p.raw = raw
 	}
 	return e.seal(c.job, p)
 }
@@ -261,7 +269,7 @@ func TestGoldenEnvelopes(t *testing.T) {
 			t.Run("open", func(t *testing.T) { g.checkOpen(t, frame) })
 			t.Run("engine", func(t *testing.T) { g.checkEngine(t, frame) })
 			t.Run("writer", func(t *testing.T) {
-				if g.compressor != compressorNone || g.sealed {
+				if g.compressor != compressorNone || g.sealed || g.codec == codecProtobuf {
 					t.Log("not the same bytes every time")
 					return
 				}
@@ -294,7 +302,7 @@ func (g *goldenFile) checkOpen(t *testing.T, frame []byte) {
 	assert.Equal(t, c.key, entry.Key)
 	assert.Equal(t, g.absent, entry.Absent)
 	if !g.absent {
-		assert.Equal(t, g.want, entry.Value)
+		assert.True(t, sameValue(g.want, c.value(entry)), "%v", c.value(entry))
 	}
 	assert.Equal(t, goldenID, entry.ID)
 	assert.EqualValues(t, goldenGeneration, entry.Generation)
@@ -347,7 +355,18 @@ func (g *goldenFile) checkAnswer(t testing.TB, v any, err error) {
 		return
 	}
 	require.NoError(t, err)
-	require.Equal(t, g.want, v)
+	require.True(t, sameValue(g.want, v), "%v", v)
+}
+
+// sameValue compares values of the files. Messages carry state beside their fields, and a
+// NaN is not equal to itself.
+func sameValue(a, b any) bool {
+	m, isMessage := a.(proto.Message)
+	n, areMessages := b.(proto.Message)
+	if isMessage || areMessages {
+		return isMessage && areMessages && proto.Equal(m, n)
+	}
+	return assert.ObjectsAreEqual(a, b) || fmt.Sprintf("%#v", a) == fmt.Sprintf("%#v", b)
 }
 
 // A file that no test reads any more would rot unseen.

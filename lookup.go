@@ -13,8 +13,11 @@ func (e *Engine) lookup(r *rules, k tier.Key) (*tier.Entry, verdict) {
 	if e.l1 == nil || r.bad != nil {
 		return nil, miss
 	}
+	// The fence is read first, while the processor waits for nothing yet. An invalidation
+	// between the two reads overlaps this call, which may then answer as if before it.
+	bar := e.fence.bar(k.Hash)
 	entry, ok := e.l1.Get(k)
-	if !ok || !e.fence.valid(k.Hash, entry.Stamp) {
+	if !ok || entry.Stamp <= bar {
 		return nil, miss
 	}
 	return entry, r.judge(entry, e.clock.coarse(), drawExp)

@@ -61,7 +61,7 @@ func (c *Cache[V]) jobMany(compute func(ctx context.Context, missing []string) (
 			values, err := compute(ctx, ids)
 			out := make(map[string]any, len(values))
 			for id, v := range values {
-				out[id] = v
+				out[id] = untyped(v)
 			}
 			return out, err
 		},

@@ -194,7 +194,8 @@ func TestManyLeavesOnItsContext(t *testing.T) {
 
 func TestManyRefreshesEarlyInOneCompute(t *testing.T) {
 	inTiers(t, func(t *testing.T, cfg Config) {
-		c := newCache[string](t, cfg, Policy{TTL: 10 * time.Second, Jitter: -1})
+		// With Beta 3, no refresh before it would be too late has a chance of e^-43.
+		c := newCache[string](t, cfg, Policy{TTL: 10 * time.Second, Jitter: -1, Beta: 3})
 		e := echo{takes: 200 * time.Millisecond}
 		keys := ids(0, 20)
 		_, err := c.GetOrComputeMany(t.Context(), keys, e.compute)

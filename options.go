@@ -64,13 +64,21 @@ func WithCodec[V any](c Codec) Option[V] {
 func WithRevalidate[V any](f func(ctx context.Context, key string, old V) (V, error)) Option[V] {
 	return func(o *options[V]) {
 		o.shape.revalidate = func(ctx context.Context, key string, old any) (any, error) {
-			return f(ctx, key, typed[V](old))
+			v, err := f(ctx, key, typed[V](old))
+			return untyped(v), err
 		}
 	}
 }
 
-// typed undoes the hiding of V. A nil interface value of an interface type V is the zero V.
+// untyped is how a value travels through the engine, which knows nothing of V: as a pointer
+// that nobody writes through.
+func untyped[V any](v V) any { return &v }
+
+// typed undoes the hiding. It is the zero V for an absent entry, which has no value.
 func typed[V any](v any) V {
-	t, _ := v.(V)
-	return t
+	p, _ := v.(*V)
+	if p == nil {
+		return *new(V)
+	}
+	return *p
 }

@@ -88,12 +88,12 @@ func (e *Engine) open(j *job, k tier.Key, frame []byte) (*tier.Entry, error) {
 		if len(env.Payload) > 0 {
 			return nil, fmt.Errorf("%w: absent, with a value", tier.ErrCorrupt)
 		}
-		return entry, nil
+		return j.shape.pack(entry), nil
 	}
 	if err := e.openValue(j, &env, entry); err != nil {
 		return nil, err
 	}
-	return entry, nil
+	return j.shape.pack(entry), nil
 }
 
 func (e *Engine) openValue(j *job, env *tier.Envelope, entry *tier.Entry) error {

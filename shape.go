@@ -3,17 +3,21 @@ package tiercache
 import (
 	"context"
 	"reflect"
+	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/tiercache/tiercache/tier"
 )
 
 // shape is what the engine knows of the values of a cache: how they are encoded, and the
-// options whose arguments mention V, with V hidden. Type parameters stop here.
+// options whose arguments mention V, with V hidden; see untyped. Type parameters stop here.
 type shape struct {
 	typ    reflect.Type
 	codec  Codec
+	encode func(dst []byte, v any) ([]byte, error)
 	decode func(raw []byte) (any, error)
+	pack   func(e *tier.Entry) *tier.Entry
 
 	ttlOf      func(key string, v any) time.Duration
 	tagsOf     func(key string, v any) []string
@@ -55,4 +59,31 @@ func (s *shape) size(e *tier.Entry, encoded int) int64 {
 	default:
 		return size + estimateSize(e.Value)
 	}
+}
+
+// inlineID is the length up to which an id is kept in the entry's own memory.
+const inlineID = 32
+
+// packed keeps an entry, its id and its value in one piece of memory, because a hit reads
+// all three: apart, each is another line to wait for. It also lets go of what the caller's
+// key may be a part of, a request's buffer say.
+type packed[V any] struct {
+	id    [inlineID]byte // with the first fields of entry it fills two cache lines
+	entry tier.Entry
+	value V
+}
+
+// pack returns a packed copy of e.
+func pack[V any](e *tier.Entry) *tier.Entry {
+	p := &packed[V]{entry: *e}
+	if n := copy(p.id[:], e.Key.ID); n == len(e.Key.ID) {
+		p.entry.Key.ID = unsafe.String(&p.id[0], n)
+	} else {
+		p.entry.Key.ID = strings.Clone(e.Key.ID)
+	}
+	if v, ok := e.Value.(*V); ok {
+		p.value = *v
+		p.entry.Value = &p.value
+	}
+	return &p.entry
 }

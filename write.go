@@ -2,7 +2,6 @@ package tiercache
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/tiercache/tiercache/tier"
@@ -12,8 +11,9 @@ import (
 // that are under way are not stored any more. A value that WithStoreIf or a negative TTL
 // keeps from being stored is an invalidation: what was there is deleted.
 //
-// The error is ErrNotPropagated, wrapping the cause, if L2 could not confirm the write: this
-// process then has forgotten the older value, while others may still see it. Values that
+// The error is ErrNotPropagated, wrapping the cause, if L2 could not confirm the write. The
+// engine then tries to delete the key, so that nobody is given the older value; if that
+// fails too, L2 may bring it back, and other processes may still see it. Values that
 // cannot be encoded, or are larger than Config.MaxValueBytes, are an error and change
 // nothing.
 func (c *Cache[V]) Set(ctx context.Context, key string, value V) error {
@@ -31,7 +31,7 @@ func (c *Cache[V]) SetMany(ctx context.Context, values map[string]V) error {
 		}
 	}
 	for key, value := range values {
-		p, err := c.e.prepareSet(j, c.space.Key(key), value)
+		p, err := c.e.prepareSet(j, c.space.Key(key), untyped(value))
 		if err != nil {
 			return err
 		}
@@ -65,15 +65,15 @@ func (e *Engine) set(ctx context.Context, j *job, batch []*prepared) error {
 	for i, p := range batch {
 		fences[i] = e.forget(p.entry.Key)
 	}
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.L2Budget)
+	defer cancel()
 	errs := e.sendSet(ctx, j, batch)
-	var failed []error
+	var failed []tier.Key
+	var cause error
 	for i, p := range batch {
 		k := p.entry.Key
 		if errs[i] != nil {
-			// It may have reached L2 or not: what is read meanwhile may be either value.
-			e.forget(k)
-			e.noteL2(j.space, "l2 set", errs[i])
-			failed = append(failed, errs[i])
+			failed, cause = append(failed, k), errs[i]
 			continue
 		}
 		stamp, own := e.fence.own(k.Hash, fences[i])
@@ -82,7 +82,18 @@ func (e *Engine) set(ctx context.Context, j *job, batch []*prepared) error {
 			e.l1.Set(p.entry)
 		}
 	}
-	return notPropagated(errors.Join(failed...))
+	if len(failed) == 0 {
+		return nil
+	}
+	e.noteL2(j.space, "l2 set", cause)
+	// A Redis that is full refuses the write and still holds the older value, which would
+	// be read back as the current one. It does accept a delete. The write may also have
+	// arrived, with its answer lost: so forget what was read meanwhile, after the delete.
+	_ = e.l2Delete(ctx, failed...) // the caller is told of the write
+	for _, k := range failed {
+		e.forget(k)
+	}
+	return notPropagated(fmt.Errorf("%d of %d values: %w", len(failed), len(batch), cause))
 }
 
 // sendSet sends each value to L2, or deletes the key if the value is not to be stored. It
@@ -93,14 +104,21 @@ func (e *Engine) sendSet(ctx context.Context, j *job, batch []*prepared) []error
 		return errs
 	}
 	var items []tier.Item
-	var at []int
+	var vetoed []tier.Key
+	var at, vetoedAt []int
 	for i, p := range batch {
 		if !p.store {
-			errs[i] = e.l2Delete(ctx, p.entry.Key)
+			vetoed, vetoedAt = append(vetoed, p.entry.Key), append(vetoedAt, i)
 			continue
 		}
 		items = append(items, tier.Item{Key: p.entry.Key, Frame: e.seal(j, p), TTL: p.hardTTL})
 		at = append(at, i)
+	}
+	if len(vetoed) > 0 {
+		err := e.l2Delete(ctx, vetoed...)
+		for _, i := range vetoedAt {
+			errs[i] = err
+		}
 	}
 	if len(items) == 0 {
 		return errs

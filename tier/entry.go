@@ -19,22 +19,23 @@ type Tag struct {
 // monotonically. They mean nothing in another process.
 type Entry struct {
 	Key   Key
-	Value any // the decoded value; nil when Absent
+	Value any // the decoded value, in the engine's form; nil when Absent
 
 	// Stamp orders the entry against invalidations: it is drawn before the read or compute
 	// that produced the value, and the entry is valid only while no invalidation has drawn
 	// a later one. The engine checks it on every hit; a tier just keeps it.
 	Stamp uint64
 
-	SoftExpiry int64 // fresh before, stale from here on
-	Expiry     int64 // not served in any way from here on; a tier may drop it
+	SoftExpiry int64         // fresh before, stale from here on
+	Expiry     int64         // not served in any way from here on; a tier may drop it
+	Cost       time.Duration // how long the compute took; 0 when unknown
+	Absent     bool          // the source said that there is no such value
+
+	// A hit reads what stands above, which is the first one and a half cache lines.
+
 	Created    int64 // when the value was computed or set
-
-	Cost time.Duration // how long the compute took; 0 when unknown
-	Size int64         // bytes the entry is accounted with, its key included; at least 1
-
+	Size       int64 // bytes the entry is accounted with, its key included; at least 1
 	ID         ID
 	Generation uint64 // generation of the space it was computed under
 	Tags       []Tag  // empty for most entries
-	Absent     bool   // the source said that there is no such value
 }
