@@ -3,6 +3,7 @@ package tiercache
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -18,7 +19,7 @@ func (e *Engine) l2GetMany(ctx context.Context, keys []tier.Key) []tier.Reply {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.L2Budget)
 	defer cancel()
 	if b, ok := e.l2.(tier.Batcher); ok {
-		return b.GetMany(ctx, keys)
+		return sized(b.GetMany(ctx, keys), len(keys), tier.Reply{Err: errBatch})
 	}
 	replies := make([]tier.Reply, len(keys))
 	var g errgroup.Group
@@ -33,12 +34,23 @@ func (e *Engine) l2GetMany(ctx context.Context, keys []tier.Key) []tier.Reply {
 	return replies
 }
 
+var errBatch = errors.New("tiercache: the remote tier answered a batch with another number of answers")
+
+// sized makes sure that a tier of somebody else's has answered each of a batch: if not, no
+// answer can be told to belong to a key.
+func sized[T any](answers []T, n int, none T) []T {
+	if len(answers) == n {
+		return answers
+	}
+	return slices.Repeat([]T{none}, n)
+}
+
 // l2SetMany writes many items within one L2 budget and returns one error per item.
 func (e *Engine) l2SetMany(ctx context.Context, items []tier.Item) []error {
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.L2Budget)
 	defer cancel()
 	if b, ok := e.l2.(tier.Batcher); ok {
-		return b.SetMany(ctx, items)
+		return sized(b.SetMany(ctx, items), len(items), errBatch)
 	}
 	errs := make([]error, len(items))
 	var g errgroup.Group
@@ -57,12 +69,6 @@ func (e *Engine) l2SetMany(ctx context.Context, items []tier.Item) []error {
 // compute for those that are left. It lands every flight on its own.
 func (e *Engine) flyMany(ctx context.Context, flights []*flight, j *job) {
 	defer e.gate.leave()
-	if renew := e.fillMany(ctx, flights, j); len(renew) > 0 {
-		e.refreshManyBehind(ctx, j, renew, FromL2)
-	}
-}
-
-func (e *Engine) fillMany(ctx context.Context, flights []*flight, j *job) (renew []*tier.Entry) {
 	defer func() {
 		for _, f := range flights {
 			e.landAbandoned(f, j)
@@ -76,18 +82,20 @@ func (e *Engine) fillMany(ctx context.Context, flights []*flight, j *job) (renew
 		}
 	}
 	left, renew := e.fillManyFromTiers(ctx, flights, j)
+	e.refreshManyBehind(ctx, j, renew, FromL2)
 	if len(left) > 0 {
 		e.fillManyFromCompute(ctx, left, j)
 	}
-	return renew
 }
 
-// fillManyFromTiers lands what the tiers hold; it returns the flights that are left, and
-// the entries that want an early refresh. See fillFromTiers for the reasons.
+// fillManyFromTiers lands what the tiers hold; those flights leave at once, and do not wait
+// for the compute of the others. It returns the flights that are left, and the entries that
+// want an early refresh. See fillFromTiers for the reasons.
 func (e *Engine) fillManyFromTiers(ctx context.Context, flights []*flight, j *job) (left []*flight, renew []*tier.Entry) {
 	for _, f := range flights {
 		if entry, v := e.lookup(j.rules, f.key); v >= early && isNewer(entry, f.old.Load()) {
 			e.landFound(f, entry, FromL1)
+			e.flights.leave(f)
 			continue
 		}
 		left = append(left, f)
@@ -105,11 +113,13 @@ func (e *Engine) fillManyFromTiers(ctx context.Context, flights []*flight, j *jo
 		entry, newer := e.receive(j, f.key, f.stamp, reply)
 		f.handsOff = newer
 		landed, again := e.landFromL2(f, j, entry)
-		if again != nil {
-			renew = append(renew, again)
-		}
 		if !landed {
 			rest = append(rest, f)
+			continue
+		}
+		e.flights.leave(f)
+		if again != nil {
+			renew = append(renew, again)
 		}
 	}
 	return rest, renew
@@ -132,12 +142,10 @@ func (e *Engine) fillManyFromCompute(ctx context.Context, flights []*flight, j *
 	for i, f := range ask {
 		ids[i] = f.key.ID
 	}
-	j.space.countBegun(j, len(ask))
 	values, cost, err := underLimit(ctx, e, j, ask, func(ctx context.Context) (map[string]any, error) {
 		return j.computeMany(ctx, ids)
 	})
-	j.space.countCompute(cost, err)
-	var items []tier.Item
+	var send []sendable
 	for _, f := range ask {
 		value, ok := values[f.key.ID]
 		why := err
@@ -153,36 +161,45 @@ func (e *Engine) fillManyFromCompute(ctx context.Context, flights []*flight, j *
 		case why != nil:
 			e.landFailed(f, j, why, true)
 		case e.landComputed(f, j, p):
-			items = append(items, tier.Item{Key: f.key, Frame: e.seal(j, p), TTL: p.hardTTL})
+			send = append(send, sendable{f, p})
 		}
 	}
-	e.sendMany(ctx, j, items, ask)
+	e.sendMany(ctx, j, send)
 }
 
-// sendMany stores landed values in L2, but for those that were invalidated meanwhile.
-func (e *Engine) sendMany(ctx context.Context, j *job, items []tier.Item, flights []*flight) {
-	stamps := make(map[tier.Key]uint64, len(flights))
-	for _, f := range flights {
-		stamps[f.key] = f.stamp
-	}
-	valid := items[:0]
-	for _, it := range items {
-		if !e.fence.valid(it.Key.Hash, stamps[it.Key]) {
+// sendable is a landed flight whose value is to go to L2.
+type sendable struct {
+	f *flight
+	p *prepared
+}
+
+// sendMany is send for a batch, in one round trip per node.
+func (e *Engine) sendMany(ctx context.Context, j *job, batch []sendable) {
+	var items []tier.Item
+	for _, s := range batch {
+		if !s.p.store {
+			e.send(ctx, s.f, j, s.p)
+			continue
+		}
+		frame := e.seal(j, s.p)
+		if !e.flights.beginSend(s.f) {
 			j.space.add(cFenced, 1)
 			continue
 		}
-		valid = append(valid, it)
+		defer e.flights.endSend(s.f)
+		items = append(items, tier.Item{Key: s.f.key, Frame: frame, TTL: s.p.hardTTL})
 	}
-	if len(valid) == 0 {
+	if len(items) == 0 {
 		return
 	}
-	if err := errors.Join(e.l2SetMany(ctx, valid)...); err != nil {
+	if err := errors.Join(e.l2SetMany(ctx, items)...); err != nil {
 		e.noteL2(j.space, "l2 set", err)
 	}
 }
 
 // refreshManyBehind renews many entries by one compute that nobody waits for.
 func (e *Engine) refreshManyBehind(ctx context.Context, j *job, entries []*tier.Entry, from Source) {
+	flightCtx := detached(ctx)
 	now := e.clock.precise()
 	var lead []*flight
 	for _, entry := range entries {
@@ -195,10 +212,10 @@ func (e *Engine) refreshManyBehind(ctx context.Context, j *job, entries []*tier.
 	}
 	behind := *j
 	behind.early = true
-	e.launchMany(ctx, lead, &behind)
+	e.launchMany(flightCtx, lead, &behind)
 }
 
-// launchMany has a batch of flights run on a goroutine of its own.
+// launchMany has a batch of flights run on a goroutine of its own. See launch.
 func (e *Engine) launchMany(ctx context.Context, flights []*flight, j *job) {
 	if len(flights) == 0 {
 		return
@@ -210,5 +227,5 @@ func (e *Engine) launchMany(ctx context.Context, flights []*flight, j *job) {
 		}
 		return
 	}
-	go e.flyMany(detached(ctx), flights, j)
+	go e.flyMany(ctx, flights, j)
 }

@@ -18,6 +18,9 @@ import (
 // engine closes. The key must cover everything the function reads, values of the context
 // included, or one caller is given what was computed for another.
 //
+// It must not ask for its own key, in the same space: it would wait for itself until
+// Policy.ComputeTimeout.
+//
 // The key is an argument so that the function need not capture it: a function made once is
 // free on a hit, one made per call costs an allocation.
 type ComputeFunc[V any] func(ctx context.Context, key string) (V, error)
@@ -83,7 +86,7 @@ func NewCache[V any](e *Engine, name string, p Policy, opts ...Option[V]) (*Cach
 func (c *Cache[V]) With(p Policy) *Cache[V] {
 	d := *c
 	d.given = p.over(c.given)
-	if err := p.validate("Policy"); err != nil {
+	if err := d.given.validate("Policy"); err != nil {
 		d.rules = &rules{Policy: c.rules.Policy, bad: fmt.Errorf("tiercache: bad policy given to Cache.With:\n%w", err)}
 		return &d
 	}
@@ -146,8 +149,8 @@ func (c *Cache[V]) Get(ctx context.Context, key string) (V, error) {
 	return r.Value, err
 }
 
-// Refresh computes the value of key now, whatever the tiers hold, and stores it. Calls of
-// Refresh for one key that overlap share a compute. Its error is that of the compute: there
+// Refresh computes the value of key now, whatever the tiers hold, and stores it like
+// GetOrCompute does. Calls of Refresh for one key that overlap share a compute. Its error is that of the compute: there
 // is no falling back on a stale value.
 func (c *Cache[V]) Refresh(ctx context.Context, key string, compute ComputeFunc[V]) (V, error) {
 	k := c.space.Key(key)
@@ -214,7 +217,7 @@ func (c *Cache[V]) value(e *tier.Entry) (V, error) {
 	}
 	v := typed[V](e.Value)
 	if c.opts.clone != nil {
-		return c.opts.clone(v), nil
+		return protect(func() (V, error) { return c.opts.clone(v), nil })
 	}
 	return v, nil
 }

@@ -11,11 +11,9 @@ import (
 
 // compute has the caller's function compute the value of one flight.
 func (e *Engine) compute(ctx context.Context, f *flight, j *job) (any, time.Duration, error) {
-	j.space.countBegun(j, 1)
 	value, cost, err := underLimit(ctx, e, j, []*flight{f}, func(ctx context.Context) (any, error) {
 		return j.compute(ctx, f.key, f.old.Load())
 	})
-	j.space.countCompute(cost, err)
 	e.observer.compute(f.key, cost, j.early, err)
 	return value, cost, err
 }
@@ -30,39 +28,56 @@ func underLimit[T any](ctx context.Context, e *Engine, j *job, flights []*flight
 	limit := j.rules.ComputeTimeout
 	ctx, cancelLimit := context.WithTimeoutCause(ctx, limit, fmt.Errorf("tiercache: compute exceeded Policy.ComputeTimeout (%v): %w", limit, context.DeadlineExceeded))
 	defer cancelLimit()
+	n := uint64(len(flights))
+	j.space.countBegun(j, n)
 	landed := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		defer close(landed)
+		j.space.add(cComputeErrors, n)
 		for _, f := range flights {
 			e.landFailed(f, j, context.Cause(ctx), true)
 		}
 	})
+	begun := e.clock.precise()
 	// Runs before the cancels above, which would trigger it. If it is running already, it
 	// is waited for: it must not touch an engine that has been closed meanwhile.
 	defer func() {
-		if !stop() {
-			<-landed
+		cost = time.Duration(e.clock.precise() - begun)
+		if stop() {
+			j.space.countEnded(n, cost, err)
+			return
+		}
+		<-landed
+		if err == nil {
+			err = context.Cause(ctx) // it is too late for what the function returned
 		}
 	}()
-	begun := e.clock.precise()
 	v, err = protect(func() (T, error) { return fn(ctx) })
 	e.logPanic(j.space.Name(), err)
-	return v, time.Duration(e.clock.precise() - begun), err
+	return v, cost, err
 }
 
-func (s *space) countBegun(j *job, n int) {
-	s.add(cComputes, uint64(n)) //nolint:gosec // a length
+func (s *space) countBegun(j *job, n uint64) {
+	s.add(cComputes, n)
 	if j.early {
-		s.add(cEarlyRefreshes, uint64(n)) //nolint:gosec // a length
+		s.add(cEarlyRefreshes, n)
 	}
 }
 
-func (s *space) countCompute(cost time.Duration, err error) {
-	if err != nil && !errors.Is(err, ErrNotFound) {
-		s.add(cComputeErrors, 1)
+// countEnded counts computes that ended within their limit. After Goexit err is nil and
+// the function has not returned: landAbandoned counts that.
+func (s *space) countEnded(n uint64, cost time.Duration, err error) {
+	if err != nil && !isAbsent(err) {
+		s.add(cComputeErrors, n)
 		return
 	}
 	s.add(cComputeTime, uint64(max(cost, 0)))
+}
+
+// isAbsent tells "there is no such value" from a panic with an error that says so.
+func isAbsent(err error) bool {
+	_, panicked := errors.AsType[*PanicError](err)
+	return !panicked && errors.Is(err, ErrNotFound)
 }
 
 // protect turns a panic of the user's code into an error. It cannot stop runtime.Goexit:
@@ -97,7 +112,7 @@ type prepared struct {
 // stored, and encodes it. It runs before callers are woken, because they may change what
 // the value refers to. The error is the compute's, or the panic of one of the options.
 func (e *Engine) prepare(j *job, k tier.Key, value any, cost time.Duration, err error) (*prepared, error) {
-	absent := errors.Is(err, ErrNotFound)
+	absent := isAbsent(err)
 	if err != nil && !absent {
 		return nil, err
 	}
@@ -113,7 +128,7 @@ func (e *Engine) prepare(j *job, k tier.Key, value any, cost time.Duration, err 
 		p.store = ttl > 0 && (absent || j.shape.storable(k.ID, value))
 		ttl = jittered(min(ttl, maxLifetime), j.rules.Jitter, drawUniform())
 		j.rules.lifetime(p.entry, now+int64(ttl), now)
-		p.hardTTL = ttl + j.rules.StaleFor
+		p.hardTTL = ttl + j.rules.lingers(p.entry)
 		if p.store {
 			if err := e.encode(j, p); err != nil {
 				p.store, p.refused = false, err

@@ -18,7 +18,7 @@ type Engine struct {
 	cfg      Config
 	l1       tier.Local
 	l2       tier.Remote
-	observer *Observer
+	observer *watcher
 
 	clock       *clock
 	fence       *fence
@@ -31,6 +31,7 @@ type Engine struct {
 	die   context.CancelCauseFunc
 	stop  chan struct{} // ends the engine's own goroutines
 	own   sync.WaitGroup
+	ended chan struct{} // closed when Close has returned
 
 	mu struct {
 		sync.Mutex
@@ -62,12 +63,13 @@ func New(cfg Config) (*Engine, error) {
 		cfg:         cfg,
 		l1:          cfg.L1,
 		l2:          cfg.L2,
-		observer:    cfg.Observer,
+		observer:    newWatcher(cfg.Observer, cfg.Logger),
 		clock:       newClock(),
 		fence:       new(fence),
 		compression: comp,
 		gate:        newGate(),
 		stop:        make(chan struct{}),
+		ended:       make(chan struct{}),
 	}
 	e.flights = newFlightTable(e.fence)
 	e.dying, e.die = context.WithCancelCause(context.Background())
@@ -92,12 +94,18 @@ func prefixed(prefix string, err error) error {
 // Close refuses new work, waits until the running flights have landed and what they had to
 // write is written, and closes the tiers. When ctx ends first, the computes still running
 // are cancelled, their callers get ErrClosed, and the error says how many there were.
-// Calls after Close return ErrClosed, and so do computes that are late. A second Close
-// does nothing.
+// Calls after Close return ErrClosed. A second Close waits for the first. Give ctx a
+// deadline: a compute that does not heed its context holds Close up.
 func (e *Engine) Close(ctx context.Context) error {
 	if !e.gate.close() {
-		return nil
+		select {
+		case <-e.ended:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+	defer close(e.ended)
 	var errs []error
 	running := e.gate.drain(ctx)
 	if running > 0 {

@@ -23,10 +23,10 @@ var (
 	// ErrClosed says that the engine has been closed.
 	ErrClosed = tier.ErrClosed
 
-	// ErrNotPropagated says that a write or an invalidation took effect in this process
-	// and could not be confirmed by L2: other processes may still see the older value.
-	// The error that L2 gave is wrapped beside it.
-	ErrNotPropagated = errors.New("tiercache: in effect here, not confirmed by L2")
+	// ErrNotPropagated says that a write or an invalidation could not be confirmed by L2.
+	// This process has forgotten the older value; L2 may still hold it, and other
+	// processes may still see it. The error that L2 gave is wrapped beside it.
+	ErrNotPropagated = errors.New("tiercache: not confirmed by L2")
 
 	// ErrBadKey says that a key is empty or longer than Config.MaxKeyBytes.
 	ErrBadKey = errors.New("tiercache: bad key")

@@ -32,7 +32,7 @@ func (r *rules) judge(e *tier.Entry, now int64, draw func() float64) verdict {
 		return miss
 	}
 	if now >= e.SoftExpiry {
-		if now-e.SoftExpiry < int64(r.StaleFor) {
+		if now-e.SoftExpiry < int64(r.StaleFor) && !e.Absent {
 			return stale
 		}
 		return miss
@@ -69,14 +69,20 @@ func jittered(ttl time.Duration, jitter, uniform float64) time.Duration {
 	return ttl - time.Duration(float64(ttl)*jitter*uniform)
 }
 
-// lifetime fills in when an entry that is fresh until soft stops being of use to this
-// process: after its stale window, or when L1TTL says to look into L2 again.
+// lifetime fills in the times of an entry that is fresh until soft and comes into L1 now.
 func (r *rules) lifetime(e *tier.Entry, soft, now int64) {
 	e.SoftExpiry = soft
-	e.Expiry = soft + int64(r.StaleFor)
-	if r.L1TTL > 0 {
-		e.Expiry = min(e.Expiry, now+int64(r.L1TTL))
+	e.Expiry = soft + int64(r.lingers(e))
+	e.Loaded = now
+}
+
+// lingers is how long an entry is kept after its TTL. "There is no such value" is never
+// fallen back on: once it is not fresh it is worth nothing.
+func (r *rules) lingers(e *tier.Entry) time.Duration {
+	if e.Absent {
+		return 0
 	}
+	return r.StaleFor
 }
 
 // pause is how long to wait after the nth failure in a row.

@@ -35,7 +35,8 @@ func TestJudge(t *testing.T) {
 		{name: "at the end of the stale window", now: 110 * s, want: miss},
 		{name: "no stale window", now: 100 * s, mend: func(_ *tier.Entry, p *Policy) { p.StaleFor = -1 }, want: miss},
 		{name: "the handle's window is shorter than the entry's", now: 105 * s, mend: func(_ *tier.Entry, p *Policy) { p.StaleFor = 5 * time.Second }, want: miss},
-		{name: "capped by L1TTL while fresh", now: 50 * s, mend: func(e *tier.Entry, _ *Policy) { e.Expiry = 50 * s }, want: miss},
+		{name: "absent entries are not fallen back on", now: 100 * s, mend: func(e *tier.Entry, _ *Policy) { e.Absent = true }, want: miss},
+		{name: "past what L1 may serve", now: 50 * s, mend: func(e *tier.Entry, _ *Policy) { e.Expiry = 50 * s }, want: miss},
 		{name: "a compute dearer than the lifetime draws in its second half only", now: 49 * s, mend: func(e *tier.Entry, _ *Policy) { e.Cost = 1000 * time.Second }, want: fresh},
 		{name: "and there it does", now: 51 * s, draw: one, mend: func(e *tier.Entry, _ *Policy) { e.Cost = 1000 * time.Second }, want: early},
 	} {

@@ -3,6 +3,7 @@ package tiercache
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/tiercache/tiercache/tier"
 )
@@ -53,12 +54,30 @@ func (t *failures) note(k tier.Key, err error, now int64, r *rules) {
 			break
 		}
 	}
+	t.dropOld(now)
+	if now > f.retryAt+int64(r.pause(f.count)) {
+		f.count = 0 // it has been well for a while
+	}
 	f.err = err
 	f.count++
 	f.retryAt = now + int64(r.pause(f.count))
 	f.errorEnds = now + int64(r.ErrorTTL)
 	t.mu.byKey[k] = f
 	t.any.Store(true)
+}
+
+// dropOld looks at a few entries and forgets those that have nothing to say any more, so
+// that keys which failed once and were never asked for again do not stay.
+func (t *failures) dropOld(now int64) {
+	looks := 4
+	for k, f := range t.mu.byKey {
+		if looks--; looks < 0 {
+			return
+		}
+		if now > max(f.retryAt, f.errorEnds)+int64(time.Minute) {
+			delete(t.mu.byKey, k)
+		}
+	}
 }
 
 // clear forgets k: it succeeded, or was invalidated or written.

@@ -24,14 +24,15 @@ type job struct {
 // leader's context and none of its end, because its result is for everybody who joins.
 func detached(ctx context.Context) context.Context { return context.WithoutCancel(ctx) }
 
-// launch has the flight run on a goroutine of its own.
+// launch has the flight run on a goroutine of its own. ctx is detached already: before the
+// flight was in the table, because a nil context panics there and would leave it behind.
 func (e *Engine) launch(ctx context.Context, f *flight, j *job) {
 	if !e.gate.enter() {
 		f.refuse()
 		e.flights.leave(f)
 		return
 	}
-	go e.fly(detached(ctx), f, j)
+	go e.fly(ctx, f, j)
 }
 
 // fly is the body of a flight: L1 again, L2, compute, store. If L2 holds a value that wants
@@ -50,13 +51,26 @@ func (e *Engine) fill(ctx context.Context, f *flight, j *job) (renew *tier.Entry
 		<-f.prev.left
 		f.prev = nil
 	}
-	if !f.forced {
-		if landed, renew := e.fillFromTiers(ctx, f, j); landed {
-			return renew
-		}
+	if f.forced {
+		e.findOld(ctx, f, j)
+	} else if landed, renew := e.fillFromTiers(ctx, f, j); landed {
+		return renew
 	}
 	e.fillFromCompute(ctx, f, j)
 	return nil
+}
+
+// findOld looks into L2 for a flight that computes in any case: for what to give to those
+// who join without forcing, to revalidate from, and to leave alone.
+func (e *Engine) findOld(ctx context.Context, f *flight, j *job) {
+	if e.l2 == nil || f.old.Load() != nil {
+		return
+	}
+	entry, newer := e.readL2(ctx, j, f.key, f.stamp)
+	f.handsOff = newer
+	if entry != nil && j.rules.judge(entry, e.clock.precise(), never) != miss {
+		f.offer(entry, FromL2)
+	}
 }
 
 // landAbandoned lands a flight whose goroutine is being ended by runtime.Goexit, so that
@@ -123,10 +137,13 @@ func (e *Engine) landFound(f *flight, entry *tier.Entry, from Source) bool {
 // before the read. It returns nil on a miss, which includes failures and unusable bytes:
 // those are counted and told to the observer, not to callers. newer says that the bytes are
 // a later release's, and not to be overwritten.
-func (e *Engine) readL2(ctx context.Context, j *job, k tier.Key, stamp uint64) (entry *tier.Entry, newer bool) {
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.L2Budget)
+func (e *Engine) readL2(caller context.Context, j *job, k tier.Key, stamp uint64) (entry *tier.Entry, newer bool) {
+	ctx, cancel := context.WithTimeout(caller, e.cfg.L2Budget)
 	defer cancel()
 	frame, err := e.l2.Get(ctx, k)
+	if caller.Err() != nil {
+		return nil, false // a caller that left says nothing of L2
+	}
 	return e.receive(j, k, stamp, tier.Reply{Frame: frame, Err: err})
 }
 
@@ -149,10 +166,22 @@ func (e *Engine) receive(j *job, k tier.Key, stamp uint64, reply tier.Reply) (en
 		return nil, false
 	}
 	entry.Stamp = stamp
-	if e.l1 != nil && e.fence.valid(k.Hash, stamp) && e.clock.precise() < entry.Expiry {
-		e.l1.Set(entry)
-	}
+	e.keep(entry)
 	return entry, false
+}
+
+// keep puts what was read from L2 into L1, unless it is of no use or L1 has got a later
+// version meanwhile: a read outside of a flight can be slower than a Refresh.
+func (e *Engine) keep(entry *tier.Entry) {
+	k := entry.Key
+	if e.l1 == nil || !e.fence.valid(k.Hash, entry.Stamp) || e.clock.precise() >= entry.Expiry {
+		return
+	}
+	held, ok := e.l1.Get(k)
+	if ok && held.ID != entry.ID && held.Created > entry.Created && e.fence.valid(k.Hash, held.Stamp) {
+		return
+	}
+	e.l1.Set(entry)
 }
 
 // fillFromCompute computes, lands the flight and stores the value.
@@ -171,18 +200,22 @@ func (e *Engine) fillFromCompute(ctx context.Context, f *flight, j *job) {
 	}
 }
 
-// landResting lands the flight without a compute if the last one failed a moment ago.
+// landResting lands the flight without a compute if the last one failed a moment ago: with
+// the value to fall back on, else with the error that ErrorTTL still remembers.
 func (e *Engine) landResting(f *flight, j *job) bool {
 	last, ok := e.failures.get(f.key)
 	if !ok || f.forced {
 		return false
 	}
 	now := e.clock.precise()
-	if now >= last.errorEnds && (now >= last.retryAt || f.old.Load() == nil) {
-		return false
+	rests := j.rules.ErrorTTL > 0 && now < last.errorEnds
+	if old := f.old.Load(); old != nil && j.rules.judge(old, now, never) != miss {
+		rests = j.rules.Backoff > 0 && now < last.retryAt
 	}
-	e.landFailed(f, j, last.err, false)
-	return true
+	if rests {
+		e.landFailed(f, j, last.err, false)
+	}
+	return rests
 }
 
 // landComputed lands the flight with a computed value and reports whether the value is to be
@@ -201,19 +234,32 @@ func (e *Engine) landComputed(f *flight, j *job, p *prepared) (send bool) {
 		} else if e.l1 != nil {
 			e.l1.Set(p.entry)
 		}
+	} else if f.old.Load() != nil {
+		// The older value is no longer what the source says, and this one takes no place.
+		e.forget(f.key)
 	}
 	e.failures.clear(f.key)
 	f.publish(out)
-	return out.kept && e.l2 != nil && p.encoded && !f.handsOff
+	if e.l2 == nil || f.handsOff {
+		return false
+	}
+	return p.encoded && out.kept || !p.store && f.old.Load() != nil
 }
 
-// send stores a landed value in L2.
+// send stores a landed value in L2, or deletes the older one if this is not to be stored.
 func (e *Engine) send(ctx context.Context, f *flight, j *job, p *prepared) {
+	if !p.store {
+		if err := e.l2Delete(ctx, f.key); err != nil {
+			e.noteL2(j.space, "l2 delete", err)
+		}
+		return
+	}
 	frame := e.seal(j, p)
-	if !e.fence.valid(f.key.Hash, f.stamp) {
+	if !e.flights.beginSend(f) {
 		j.space.add(cFenced, 1)
 		return
 	}
+	defer e.flights.endSend(f)
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.L2Budget)
 	defer cancel()
 	if err := e.l2.Set(ctx, f.key, frame, p.hardTTL); err != nil {
@@ -244,7 +290,7 @@ func (e *Engine) landFailed(f *flight, j *job, err error, attempted bool) {
 		return
 	}
 	if attempted {
-		e.observer.fail(f.key.Space, "compute", err)
+		defer e.observer.fail(f.key.Space, "compute", err)
 	}
 	f.publish(outcome{entry: old, source: f.sourceOf(old), stale: now >= old.SoftExpiry, cause: err})
 }

@@ -56,6 +56,9 @@ func (e *Engine) delete(ctx context.Context, keys []tier.Key) error {
 	for _, k := range keys {
 		e.forget(k)
 	}
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.L2Budget)
+	defer cancel()
+	e.awaitSends(ctx, keys)
 	err := e.l2Delete(ctx, keys...)
 	for _, k := range keys {
 		e.forget(k)
@@ -68,14 +71,16 @@ func (e *Engine) delete(ctx context.Context, keys []tier.Key) error {
 func (e *Engine) expire(ctx context.Context, keys []tier.Key) error {
 	at := e.clock.precise()
 	kept := make([]*tier.Entry, len(keys))
-	fences := make([]uint64, len(keys))
 	for i, k := range keys {
 		kept[i] = e.staleCopy(k, at)
-		fences[i] = e.forget(k)
 	}
+	fences := e.forgetAll(keys)
+	ctx, cancel := context.WithTimeout(ctx, e.cfg.L2Budget)
+	defer cancel()
+	e.awaitSends(ctx, keys)
 	err := e.l2Expire(ctx, at, keys)
 	for i, k := range keys {
-		stamp, own := e.fence.own(k.Hash, fences[i])
+		stamp, own := fences.own(e.fence, k)
 		if own && kept[i] != nil {
 			kept[i].Stamp = stamp
 			e.l1.Set(kept[i])
@@ -101,8 +106,6 @@ func (e *Engine) staleCopy(k tier.Key, at int64) *tier.Entry {
 // l2Expire moves the soft expiry in L2. Where that cannot be, it deletes: a Redis that is
 // full refuses to change a value, and still removes it.
 func (e *Engine) l2Expire(ctx context.Context, at int64, keys []tier.Key) error {
-	ctx, cancel := context.WithTimeout(ctx, e.cfg.L2Budget)
-	defer cancel()
 	if ex, ok := e.l2.(tier.Expirer); ok && ex.Expire(ctx, time.Unix(0, at), keys...) == nil {
 		return nil
 	}

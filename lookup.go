@@ -2,6 +2,7 @@ package tiercache
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/tiercache/tiercache/tier"
@@ -20,7 +21,11 @@ func (e *Engine) lookup(r *rules, k tier.Key) (*tier.Entry, verdict) {
 	if !ok || entry.Stamp <= bar {
 		return nil, miss
 	}
-	return entry, r.judge(entry, e.clock.coarse(), drawExp)
+	now := e.clock.coarse()
+	if r.L1TTL > 0 && e.l2 != nil && now-entry.Loaded >= int64(r.L1TTL) {
+		return nil, miss
+	}
+	return entry, r.judge(entry, now, drawExp)
 }
 
 // get answers a call that found no fresh entry in L1: from a flight, or with what it found
@@ -46,9 +51,10 @@ func (e *Engine) get(ctx context.Context, j *job, k tier.Key, found *tier.Entry,
 	if err := ctx.Err(); err != nil {
 		return outcome{err: err}
 	}
+	flightCtx := detached(ctx)
 	f, lead := e.flights.join(k, wish{now: e.clock.precise(), offers: j.rules.StaleFor > 0, old: found, from: FromL1})
 	if lead {
-		e.launch(ctx, f, j)
+		e.launch(flightCtx, f, j)
 	}
 	return e.await(ctx, f, j.rules, found, lead)
 }
@@ -61,20 +67,22 @@ func (e *Engine) refresh(ctx context.Context, j *job, k tier.Key) outcome {
 	if err := ctx.Err(); err != nil {
 		return outcome{err: err}
 	}
-	w := wish{now: e.clock.precise(), forced: true}
+	flightCtx := detached(ctx)
+	w := wish{now: e.clock.precise(), forced: true, offers: e.l2 != nil}
 	if entry, v := e.lookup(j.rules, k); v >= stale {
 		w.old, w.from = entry, FromL1 // those who join without forcing need not wait
 	}
 	f, lead := e.flights.join(k, w)
 	if lead {
-		e.launch(ctx, f, j)
+		e.launch(flightCtx, f, j)
 	}
 	select {
 	case <-f.done:
-		out := f.landing(lead)
-		if out.cause != nil {
-			return outcome{err: out.cause}
+		if f.out.cause != nil {
+			return outcome{err: f.out.cause}
 		}
+		out := f.out
+		out.shared = !lead
 		return out
 	case <-ctx.Done():
 		return outcome{err: ctx.Err()}
@@ -88,59 +96,68 @@ func (e *Engine) refreshBehind(ctx context.Context, j *job, k tier.Key, entry *t
 	if e.failures.resting(k, now) {
 		return
 	}
+	flightCtx := detached(ctx)
 	f, lead := e.flights.join(k, wish{now: now, old: entry, from: from})
 	if !lead {
 		return
 	}
 	behind := *j
 	behind.early = true
-	e.launch(ctx, f, &behind)
+	e.launch(flightCtx, f, &behind)
 }
 
 // await waits for the flight as long as that is the best for this caller: until it lands,
 // the caller's context ends, or SoftTimeout is over and there is a stale value. A flight
 // that renews a valid value keeps nobody waiting. mine is the stale entry the caller itself
-// has found, or nil.
+// has found, or nil. What the flight offers is judged by the caller's rules, not by those
+// of the leader.
 func (e *Engine) await(ctx context.Context, f *flight, r *rules, mine *tier.Entry, lead bool) outcome {
+	offered := f.offered
 	if mine == nil {
 		mine = f.old.Load()
 	}
-	v := miss
-	if mine != nil {
-		v = r.judge(mine, e.clock.precise(), never)
-	}
-	offered := f.offered
 	var soft <-chan time.Time
-	switch v {
-	case fresh, early:
-		return outcome{entry: mine, source: f.sourceOf(mine), shared: !lead}
-	case stale:
-		timer := e.softTimer(f, r)
-		defer stopTimer(timer)
-		soft, offered = timerChan(timer), nil
-	case miss:
-	}
-	for {
+	for judged := false; ; {
+		if !judged && mine != nil {
+			judged = true
+			switch r.judge(mine, e.clock.precise(), never) {
+			case fresh, early:
+				return outcome{entry: mine, source: f.sourceOf(mine), shared: !lead}
+			case stale:
+				timer := e.softTimer(f, r)
+				defer stopTimer(timer)
+				soft = timerChan(timer)
+			case miss:
+			}
+		}
 		select {
 		case <-f.done:
-			return f.landing(lead)
+			return e.landing(f, r, mine, lead)
 		case <-ctx.Done():
 			return outcome{err: ctx.Err()}
 		case <-offered:
-			mine = f.old.Load()
-			timer := e.softTimer(f, r)
-			defer stopTimer(timer)
-			soft, offered = timerChan(timer), nil
+			mine, judged, offered = f.old.Load(), false, nil
 		case <-soft:
-			return outcome{entry: mine, source: f.sourceOf(mine), stale: true, shared: !lead}
+			soft = nil
+			if r.judge(mine, e.clock.precise(), never) != miss {
+				return outcome{entry: mine, source: f.sourceOf(mine), stale: true, shared: !lead}
+			}
 		}
 	}
 }
 
-// landing is the outcome as one caller sees it. The flight must have landed.
-func (f *flight) landing(lead bool) outcome {
+// landing is the outcome of a landed flight for a caller with these rules: whether a stale
+// value may stand in for an error is the caller's policy, and so is the value it has itself.
+func (e *Engine) landing(f *flight, r *rules, mine *tier.Entry, lead bool) outcome {
 	out := f.out
 	out.shared = !lead
+	now := e.clock.precise()
+	if out.cause != nil && r.judge(out.entry, now, never) == miss {
+		return outcome{err: out.cause}
+	}
+	if out.err != nil && !errors.Is(out.err, ErrClosed) && mine != nil && r.judge(mine, now, never) != miss {
+		return outcome{entry: mine, source: f.sourceOf(mine), stale: now >= mine.SoftExpiry, shared: !lead, cause: out.err}
+	}
 	return out
 }
 

@@ -2,7 +2,6 @@ package tiercache
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/tiercache/tiercache/tier"
@@ -76,7 +75,7 @@ func (c *Cache[V]) collect(ids []string, outs []keyed) (map[string]V, error) {
 	for _, out := range outs {
 		c.e.count(c.space, out.outcome)
 		switch {
-		case errors.Is(out.err, ErrMiss):
+		case out.missed:
 		case out.err != nil:
 			if failed++; first == nil {
 				first = out.err
@@ -85,6 +84,8 @@ func (c *Cache[V]) collect(ids []string, outs []keyed) (map[string]V, error) {
 			v, err := c.value(out.entry)
 			if err == nil {
 				values[out.key.ID] = v
+			} else if failed++; first == nil {
+				first = err
 			}
 		}
 	}
@@ -103,9 +104,9 @@ type keyed struct {
 // getMany answers a batch: hits at once, the rest by joining flights and leading those that
 // nobody runs yet as one batch.
 func (e *Engine) getMany(ctx context.Context, j *job, keys []tier.Key) []keyed {
+	flightCtx := detached(ctx)
 	outs := make([]keyed, len(keys))
 	var waits []waiting
-	var lead []*flight
 	var renew []*tier.Entry
 	now := e.clock.precise()
 	for i, k := range keys {
@@ -121,18 +122,25 @@ func (e *Engine) getMany(ctx context.Context, j *job, keys []tier.Key) []keyed {
 		case v == stale && e.failures.resting(k, now):
 			outs[i].outcome = outcome{entry: found, source: FromL1, stale: true}
 			continue
+		case ctx.Err() != nil:
+			outs[i].outcome = outcome{err: ctx.Err()}
+			continue
 		case v == miss:
 			e.observer.miss(k)
 			found = nil
 		}
-		f, leads := e.flights.join(k, wish{now: now, offers: j.rules.StaleFor > 0, old: found, from: FromL1})
-		if leads {
-			lead = append(lead, f)
-		}
-		waits = append(waits, waiting{at: i, f: f, mine: found, lead: leads})
+		waits = append(waits, waiting{at: i, mine: found})
 	}
 	e.refreshManyBehind(ctx, j, renew, FromL1)
-	e.launchMany(ctx, lead, j)
+	var lead []*flight
+	for i := range waits {
+		w := &waits[i]
+		w.f, w.lead = e.flights.join(keys[w.at], wish{now: now, offers: j.rules.StaleFor > 0, old: w.mine, from: FromL1})
+		if w.lead {
+			lead = append(lead, w.f)
+		}
+	}
+	e.launchMany(flightCtx, lead, j)
 	// One after the other: each ends with its flight, with ctx, or with a time limit that
 	// counts from the beginning of the flight, so the sum is no longer than the longest.
 	for _, w := range waits {
@@ -155,7 +163,7 @@ func (e *Engine) peekMany(ctx context.Context, j *job, keys []tier.Key) ([]keyed
 	var at []int
 	var ask []tier.Key
 	for i, k := range keys {
-		outs[i] = keyed{key: k, outcome: outcome{err: ErrMiss}}
+		outs[i] = keyed{key: k, outcome: outcome{err: ErrMiss, missed: true}}
 		if found, v := e.lookup(j.rules, k); v >= early {
 			outs[i].outcome = outcome{entry: found, source: FromL1}
 			continue
@@ -174,11 +182,15 @@ func (e *Engine) peekMany(ctx context.Context, j *job, keys []tier.Key) ([]keyed
 		return outs, ctx.Err()
 	}
 	stamp := e.fence.stamp()
-	for n, reply := range e.l2GetMany(ctx, ask) {
+	replies := e.l2GetMany(ctx, ask)
+	if ctx.Err() != nil {
+		return nil, ctx.Err() // a caller that left says nothing of L2
+	}
+	for n, reply := range replies {
 		entry, _ := e.receive(j, ask[n], stamp, reply)
 		if entry != nil && j.rules.judge(entry, e.clock.precise(), never) == fresh {
 			outs[at[n]].outcome = outcome{entry: entry, source: FromL2}
 		}
 	}
-	return outs, ctx.Err()
+	return outs, nil
 }

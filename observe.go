@@ -1,6 +1,8 @@
 package tiercache
 
 import (
+	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/tiercache/tiercache/tier"
@@ -61,26 +63,55 @@ func (s Source) String() string {
 	return [...]string{"nowhere", "l1", "l2", "compute"}[min(s, FromCompute)]
 }
 
-func (o *Observer) hit(e *tier.Entry, from Source, stale bool, c *clock) {
-	if o != nil && o.OnHit != nil {
-		o.OnHit(HitEvent{Space: e.Key.Space, Key: e.Key.ID, Source: from, Stale: stale, Age: time.Duration(max(c.coarse()-e.Created, 0))})
+// watcher calls the Observer of an engine; a nil one calls nobody. A hook that panics is
+// logged and otherwise ignored: it must not leave a flight without an end.
+type watcher struct {
+	Observer
+
+	logger *slog.Logger
+}
+
+func newWatcher(o *Observer, logger *slog.Logger) *watcher {
+	if o == nil {
+		return nil
+	}
+	return &watcher{Observer: *o, logger: logger}
+}
+
+func (w *watcher) guard() {
+	if p := recover(); p != nil {
+		w.logger.Error("tiercache: an Observer function panicked", "stack", string(debug.Stack()))
 	}
 }
 
-func (o *Observer) miss(k tier.Key) {
-	if o != nil && o.OnMiss != nil {
-		o.OnMiss(MissEvent{Space: k.Space, Key: k.ID})
+func (w *watcher) hit(e *tier.Entry, from Source, stale bool, c *clock) {
+	if w == nil || w.OnHit == nil {
+		return
 	}
+	defer w.guard()
+	w.OnHit(HitEvent{Space: e.Key.Space, Key: e.Key.ID, Source: from, Stale: stale, Age: time.Duration(max(c.coarse()-e.Created, 0))})
 }
 
-func (o *Observer) compute(k tier.Key, cost time.Duration, early bool, err error) {
-	if o != nil && o.OnCompute != nil {
-		o.OnCompute(ComputeEvent{Space: k.Space, Key: k.ID, Duration: cost, Early: early, Err: err})
+func (w *watcher) miss(k tier.Key) {
+	if w == nil || w.OnMiss == nil {
+		return
 	}
+	defer w.guard()
+	w.OnMiss(MissEvent{Space: k.Space, Key: k.ID})
 }
 
-func (o *Observer) fail(space, op string, err error) {
-	if o != nil && o.OnError != nil {
-		o.OnError(ErrorEvent{Space: space, Op: op, Err: err})
+func (w *watcher) compute(k tier.Key, cost time.Duration, early bool, err error) {
+	if w == nil || w.OnCompute == nil {
+		return
 	}
+	defer w.guard()
+	w.OnCompute(ComputeEvent{Space: k.Space, Key: k.ID, Duration: cost, Early: early, Err: err})
+}
+
+func (w *watcher) fail(space, op string, err error) {
+	if w == nil || w.OnError == nil {
+		return
+	}
+	defer w.guard()
+	w.OnError(ErrorEvent{Space: space, Op: op, Err: err})
 }

@@ -7,7 +7,8 @@ import (
 
 // Option sets what a cache cannot take from a struct, because it speaks of V. Pass options
 // to NewCache; the functions must be safe for concurrent use and are called without locks
-// held. A panic in one of them reaches the callers like a panic of the compute.
+// held. A panic in one of them reaches the callers like a panic of the compute. They are to
+// be quick: Policy.ComputeTimeout does not cover them.
 type Option[V any] func(*options[V])
 
 type options[V any] struct {

@@ -2,7 +2,6 @@ package tiercache
 
 import (
 	"context"
-	"errors"
 
 	"github.com/tiercache/tiercache/tier"
 )
@@ -25,6 +24,9 @@ func (e *Engine) peek(ctx context.Context, j *job, k tier.Key, found *tier.Entry
 	}
 	defer e.gate.leave()
 	from := FromL1
+	if entry := e.flights.kept(k, e.clock.precise()); entry != nil {
+		return outcome{entry: entry, source: FromCompute, shared: true}
+	}
 	if e.l2 != nil {
 		if entry, _ := e.readL2(ctx, j, k, e.fence.stamp()); entry != nil {
 			found, from = entry, FromL2
@@ -34,7 +36,7 @@ func (e *Engine) peek(ctx context.Context, j *job, k tier.Key, found *tier.Entry
 		}
 	}
 	if found == nil {
-		return outcome{err: ErrMiss}
+		return outcome{err: ErrMiss, missed: true}
 	}
 	switch j.rules.judge(found, e.clock.precise(), never) {
 	case fresh, early:
@@ -45,13 +47,13 @@ func (e *Engine) peek(ctx context.Context, j *job, k tier.Key, found *tier.Entry
 		}
 	case miss:
 	}
-	return outcome{err: ErrMiss}
+	return outcome{err: ErrMiss, missed: true}
 }
 
 // count adds an answer to exactly one counter of its space, and tells the observer of hits.
 func (e *Engine) count(s *space, out outcome) {
 	switch {
-	case errors.Is(out.err, ErrMiss):
+	case out.missed:
 		s.add(cMissed, 1)
 	case out.err != nil:
 		s.add(cFailed, 1)

@@ -90,23 +90,24 @@ func (e *Engine) open(j *job, k tier.Key, frame []byte) (*tier.Entry, error) {
 		}
 		return j.shape.pack(entry), nil
 	}
-	if err := e.openValue(j, &env, entry); err != nil {
-		return nil, err
+	// The codec and WithSizeOf are not ours: what they panic with is a miss.
+	_, err = protect(func() (any, error) { return nil, e.openValue(j, &env, entry) })
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", tier.ErrCorrupt, err)
 	}
 	return j.shape.pack(entry), nil
 }
 
 func (e *Engine) openValue(j *job, env *tier.Envelope, entry *tier.Entry) error {
 	if env.Codec != j.shape.codec.ID() {
-		return fmt.Errorf("%w: written by codec %d, this cache uses %d", tier.ErrCorrupt, env.Codec, j.shape.codec.ID())
+		return fmt.Errorf("written by codec %d, this cache uses %d", env.Codec, j.shape.codec.ID())
 	}
 	raw, err := e.compression.decompress(env.Compressor, env.Payload, int(env.RawLength))
 	if err != nil {
-		return fmt.Errorf("%w: %w", tier.ErrCorrupt, err)
+		return err
 	}
-	entry.Value, err = protect(func() (any, error) { return j.shape.decode(raw) })
-	if err != nil {
-		return fmt.Errorf("%w: %w", tier.ErrCorrupt, err)
+	if entry.Value, err = j.shape.decode(raw); err != nil {
+		return err
 	}
 	entry.Size = j.shape.size(entry, len(raw))
 	return nil

@@ -1,6 +1,8 @@
 package tiercache
 
 import (
+	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -26,6 +28,8 @@ type flight struct {
 	old     atomic.Pointer[tier.Entry]
 	oldFrom atomic.Uint32 // the Source of old
 
+	sent chan struct{} // made by beginSend, closed by endSend
+
 	gone bool          // has left the table: it writes no more; guarded by the shard
 	left chan struct{} // made when somebody waits for that, closed then; so is this
 }
@@ -37,6 +41,7 @@ type outcome struct {
 	stale  bool
 	shared bool // filled in per caller: the flight was led by another one
 	kept   bool // the entry was stored, so that later callers may join until it shows up
+	missed bool // err is ErrMiss because the call never computes
 	err    error
 	cause  error // why the compute gave nothing better, when entry is a fallback
 }
@@ -87,8 +92,9 @@ type flightTable struct {
 		mu struct {
 			sync.Mutex
 			flights map[tier.Key]*flight
+			sending map[tier.Key][]*flight // whose value is on its way to L2
 		}
-		_ [64]byte // a shard's lock shares its line with no other's
+		_ [48]byte // a shard's lock shares its line with no other's
 	}
 }
 
@@ -96,6 +102,7 @@ func newFlightTable(f *fence) *flightTable {
 	t := &flightTable{fence: f}
 	for i := range t.shards {
 		t.shards[i].mu.flights = make(map[tier.Key]*flight)
+		t.shards[i].mu.sending = make(map[tier.Key][]*flight)
 	}
 	return t
 }
@@ -116,11 +123,10 @@ func (t *flightTable) join(k tier.Key, w wish) (f *flight, lead bool) {
 		return f, false
 	}
 	next := &flight{key: k, stamp: t.fence.stamp(), begun: w.now, forced: w.forced, done: make(chan struct{})}
-	if w.offers {
-		next.offered = make(chan struct{})
-	}
 	if w.old != nil {
 		next.offer(w.old, w.from) // before anybody can join
+	} else if w.offers {
+		next.offered = make(chan struct{})
 	}
 	if valid {
 		// Two flights of one key: the older could write to L2 after the newer.
@@ -166,6 +172,72 @@ func (t *flightTable) leave(f *flight) {
 	}
 	if f.left != nil {
 		close(f.left)
+	}
+}
+
+// kept returns the entry of a landed flight whose value may not be found in a tier yet.
+func (t *flightTable) kept(k tier.Key, now int64) *tier.Entry {
+	s := &t.shards[k.Hash%flightShards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.mu.flights[k]
+	if f == nil || !t.fence.valid(k.Hash, f.stamp) {
+		return nil
+	}
+	select {
+	case <-f.done:
+		if f.out.kept && now < f.out.entry.SoftExpiry {
+			return f.out.entry
+		}
+	default:
+	}
+	return nil
+}
+
+// beginSend reports whether the value of a landed flight may still be sent to L2; if so,
+// endSend must follow. An invalidation raises the fence, then waits for those that are
+// sending, and then goes to L2 itself. Asking the fence under the lock that awaitSends
+// takes leaves no third case to a flight: it is waited for, or it sends nothing.
+//
+//  1. the flight finds its stamp valid    2. the invalidation raises the fence
+//  3. the invalidation deletes in L2      4. the flight writes to L2, and the value is back
+func (t *flightTable) beginSend(f *flight) bool {
+	s := &t.shards[f.key.Hash%flightShards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !t.fence.valid(f.key.Hash, f.stamp) {
+		return false
+	}
+	f.sent = make(chan struct{})
+	s.mu.sending[f.key] = append(s.mu.sending[f.key], f)
+	return true
+}
+
+func (t *flightTable) endSend(f *flight) {
+	s := &t.shards[f.key.Hash%flightShards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	rest := slices.DeleteFunc(s.mu.sending[f.key], func(o *flight) bool { return o == f })
+	if len(rest) == 0 {
+		delete(s.mu.sending, f.key)
+	} else {
+		s.mu.sending[f.key] = rest
+	}
+	close(f.sent)
+}
+
+// awaitSends waits until no value of k that is invalid now is on its way to L2, or ctx ends.
+func (t *flightTable) awaitSends(ctx context.Context, k tier.Key) {
+	s := &t.shards[k.Hash%flightShards]
+	s.mu.Lock()
+	sending := slices.Clone(s.mu.sending[k])
+	s.mu.Unlock()
+	for _, f := range sending {
+		select {
+		case <-f.sent:
+		case <-ctx.Done():
+			return
+		}
 	}
 }
 

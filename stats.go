@@ -19,8 +19,9 @@ type Stats struct {
 
 // SpaceStats counts the events of one space.
 //
-// Every key asked for with GetOrCompute, GetOrComputeMany, Lookup, Get or GetMany adds one
-// to exactly one of L1Hits, L2Hits, Computed, Stale, Missed and Failed.
+// Every key asked for with GetOrCompute, GetOrComputeMany, Lookup, Refresh, Get or GetMany
+// adds one to exactly one of L1Hits, L2Hits, Computed, Stale, Missed and Failed. A batch that
+// is refused as a whole, for a bad key or because its context has ended, is not counted.
 type SpaceStats struct {
 	L1Hits   uint64 // answered from L1, fresh; absent entries included
 	L2Hits   uint64 // answered from L2, fresh; callers that shared the read included

@@ -3,6 +3,7 @@ package tiercache
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/tiercache/tiercache/tier"
 )
@@ -20,8 +21,9 @@ func (c *Cache[V]) Set(ctx context.Context, key string, value V) error {
 	return c.SetMany(ctx, map[string]V{key: value})
 }
 
-// SetMany stores many values, in one round trip per Redis node. It is Set for each: if some
-// fail, the others are stored, and the error joins the causes.
+// SetMany stores many values, in one round trip per Redis node. If one of them cannot be
+// stored, because of its key, its encoding or its size, nothing is set. If L2 does not
+// confirm some, the others are stored; the error tells how many and wraps one of the causes.
 func (c *Cache[V]) SetMany(ctx context.Context, values map[string]V) error {
 	j := c.job(nil)
 	batch := make([]*prepared, 0, len(values))
@@ -59,24 +61,25 @@ func (e *Engine) prepareSet(j *job, k tier.Key, value any) (*prepared, error) {
 
 // set writes values to L2 and, each if nothing else happened to its key meanwhile, to L1.
 func (e *Engine) set(ctx context.Context, j *job, batch []*prepared) error {
+	keys := make([]tier.Key, len(batch))
+	for i, p := range batch {
+		keys[i] = p.entry.Key
+	}
 	// Invalidates what this process holds and has under way, before anything is sent: a
 	// reader that starts from here on cannot be given the older value.
-	fences := make([]uint64, len(batch))
-	for i, p := range batch {
-		fences[i] = e.forget(p.entry.Key)
-	}
+	fences := e.forgetAll(keys)
 	ctx, cancel := context.WithTimeout(ctx, e.cfg.L2Budget)
 	defer cancel()
+	e.awaitSends(ctx, keys)
 	errs := e.sendSet(ctx, j, batch)
 	var failed []tier.Key
 	var cause error
 	for i, p := range batch {
-		k := p.entry.Key
 		if errs[i] != nil {
-			failed, cause = append(failed, k), errs[i]
+			failed, cause = append(failed, p.entry.Key), errs[i]
 			continue
 		}
-		stamp, own := e.fence.own(k.Hash, fences[i])
+		stamp, own := fences.own(e.fence, p.entry.Key)
 		if own && p.store && e.l1 != nil {
 			p.entry.Stamp = stamp
 			e.l1.Set(p.entry)
@@ -133,11 +136,60 @@ func (e *Engine) sendSet(ctx context.Context, j *job, batch []*prepared) []error
 // state of its fence.
 func (e *Engine) forget(k tier.Key) (fence uint64) {
 	fence = e.fence.raise(k.Hash)
+	e.drop(k)
+	return fence
+}
+
+// drop frees the memory of what has been invalidated.
+func (e *Engine) drop(k tier.Key) {
 	if e.l1 != nil {
 		e.l1.Delete(k)
 	}
 	e.failures.clear(k)
-	return fence
+}
+
+// fences are the states of the fence that one write has left behind, by slot: keys of a
+// batch that share a slot are one to it, or each would take the other for a foreign write.
+type fences map[*atomic.Uint64]*fenced
+
+type fenced struct {
+	pre   uint64 // what raise returned
+	asked bool
+	stamp uint64
+	ok    bool
+}
+
+// forgetAll is forget for a batch whose values this process is about to write.
+func (e *Engine) forgetAll(keys []tier.Key) fences {
+	all := make(fences, len(keys))
+	for _, k := range keys {
+		if slot := e.fence.slot(k.Hash); all[slot] == nil {
+			all[slot] = &fenced{pre: e.fence.raise(k.Hash)}
+		}
+		e.drop(k)
+	}
+	return all
+}
+
+// own is fence.own, once per slot.
+func (all fences) own(f *fence, k tier.Key) (stamp uint64, ok bool) {
+	slot := all[f.slot(k.Hash)]
+	if !slot.asked {
+		slot.asked = true
+		slot.stamp, slot.ok = f.own(k.Hash, slot.pre)
+	}
+	return slot.stamp, slot.ok
+}
+
+// awaitSends waits for values of the keys that were on their way to L2 when they were
+// invalidated, so that they cannot arrive after what the caller is about to do there.
+func (e *Engine) awaitSends(ctx context.Context, keys []tier.Key) {
+	if e.l2 == nil {
+		return
+	}
+	for _, k := range keys {
+		e.flights.awaitSends(ctx, k)
+	}
 }
 
 func (e *Engine) l2Delete(ctx context.Context, keys ...tier.Key) error {

@@ -34,6 +34,7 @@ type Entry struct {
 	// A hit reads what stands above, which is the first one and a half cache lines.
 
 	Created    int64 // when the value was computed or set
+	Loaded     int64 // when it came into this process
 	Size       int64 // bytes the entry is accounted with, its key included; at least 1
 	ID         ID
 	Generation uint64 // generation of the space it was computed under
