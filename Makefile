@@ -16,6 +16,8 @@ test: redis ## all tests of all modules, with the race detector, on real Redis p
 		go -C $$m vet ./...; \
 		go -C $$m test -race -shuffle=on -timeout 15m ./...; \
 	done
+	@echo "== go test ./l1, for what the race detector would change: allocations, the heap, sync.Pool"
+	@go test -shuffle=on ./l1
 
 demo: ## the documentation server under its own load; DURATION=10s ends it by itself
 	@go run -C examples ./godocs -load

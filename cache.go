@@ -101,19 +101,30 @@ func (c *Cache[V]) With(p Policy) *Cache[V] {
 // The error is ErrNotFound if the source has no such value, the error of the compute, a
 // *PanicError if that panicked, the error of ctx, ErrBadKey or ErrClosed. A failing L2 is
 // no error. With the error comes the zero V.
-func (c *Cache[V]) GetOrCompute(ctx context.Context, key string, compute ComputeFunc[V]) (value V, err error) {
+func (c *Cache[V]) GetOrCompute(ctx context.Context, key string, compute ComputeFunc[V]) (V, error) {
 	k := c.space.Key(key)
 	entry, v := c.e.lookup(c.rules, k)
-	if v != fresh {
-		r, err := c.lookupSlow(ctx, k, compute, entry, v)
+	if v == fresh && !c.involved {
+		// Dereferenced here and nowhere before: V may be large, and every copy shows.
+		if p, ok := entry.Value.(*V); ok {
+			c.space.add(cL1Hits, 1)
+			return *p, nil
+		}
+	}
+	return c.getSlow(ctx, k, compute, entry, v)
+}
+
+// getSlow answers everything but the plain hit: it is kept apart so that the hit needs
+// neither its allocations nor its stack.
+//
+//go:noinline
+func (c *Cache[V]) getSlow(ctx context.Context, k tier.Key, compute ComputeFunc[V], entry *tier.Entry, v verdict) (V, error) {
+	if v == fresh {
+		r, err := c.result(outcome{entry: entry, source: FromL1})
 		return r.Value, err
 	}
-	c.space.add(cL1Hits, 1)
-	if c.involved || entry.Absent {
-		c.e.observer.hit(entry, FromL1, false, c.e.clock)
-		return c.value(entry)
-	}
-	return typed[V](entry.Value), nil
+	r, err := c.lookupSlow(ctx, k, compute, entry, v)
+	return r.Value, err
 }
 
 // Result is a value together with where it came from.
@@ -163,8 +174,7 @@ func (c *Cache[V]) Refresh(ctx context.Context, key string, compute ComputeFunc[
 
 var errNilCompute = errors.New("tiercache: the compute function is nil")
 
-// lookupSlow answers a call that found no fresh entry in L1. It is kept out of GetOrCompute
-// so that nothing there is allocated for it.
+// lookupSlow answers a call that L1 alone did not.
 func (c *Cache[V]) lookupSlow(ctx context.Context, k tier.Key, compute ComputeFunc[V], entry *tier.Entry, v verdict) (Result[V], error) {
 	if compute == nil {
 		return Result[V]{}, errNilCompute

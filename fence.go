@@ -16,8 +16,15 @@ const fenceSlots = 1 << 18
 // before an invalidation can finish at any time, and L1 can apply its writes as late and as
 // disorderly as it likes: what they bring back is not valid.
 type fence struct {
-	seq   atomic.Uint64
-	floor atomic.Uint64 // invalidates everything stamped before it
+	seq atomic.Uint64 // written by every read and compute: on a line of its own
+	_   [120]byte
+
+	// latest is the latest invalidation of all. What is stamped after it need not look at
+	// its slot, which is mostly a line that no cache holds.
+	latest atomic.Uint64
+	floor  atomic.Uint64 // invalidates everything stamped before it
+	_      [112]byte
+
 	slots [fenceSlots]atomic.Uint64
 }
 
@@ -26,17 +33,28 @@ func (f *fence) slot(hash uint64) *atomic.Uint64 { return &f.slots[hash%fenceSlo
 // stamp draws the stamp of a read or compute that is about to begin.
 func (f *fence) stamp() uint64 { return f.seq.Add(1) }
 
-// bar returns the latest invalidation of the hash: what is valid has a later stamp.
-func (f *fence) bar(hash uint64) uint64 { return max(f.slot(hash).Load(), f.floor.Load()) }
-
 // valid reports whether nothing was invalidated since the stamp was drawn.
-func (f *fence) valid(hash, stamp uint64) bool { return stamp > f.bar(hash) }
+func (f *fence) valid(hash, stamp uint64) bool {
+	return stamp > f.latest.Load() || stamp > f.floor.Load() && stamp > f.slot(hash).Load()
+}
 
 // raise invalidates what is stamped so far under the hash and returns the slot's new value.
-func (f *fence) raise(hash uint64) uint64 { return raiseTo(f.slot(hash), f.seq.Add(1)) }
+//
+// The slot is raised before latest: a reader that finds latest below its stamp has read it
+// before this invalidation was over, and may answer as if before it.
+func (f *fence) raise(hash uint64) uint64 {
+	stamp := f.seq.Add(1)
+	raised := raiseTo(f.slot(hash), stamp)
+	raiseTo(&f.latest, stamp)
+	return raised
+}
 
 // raiseFloor invalidates everything stamped so far.
-func (f *fence) raiseFloor() { raiseTo(&f.floor, f.seq.Add(1)) }
+func (f *fence) raiseFloor() {
+	stamp := f.seq.Add(1)
+	raiseTo(&f.floor, stamp)
+	raiseTo(&f.latest, stamp)
+}
 
 // raiseTo moves a up to stamp. A plain store could move it backwards and revive an entry:
 // two invalidations draw 7 and 8, the second stores 8, the first stores 7, and an entry
@@ -65,6 +83,7 @@ func (f *fence) own(hash, pre uint64) (stamp uint64, ok bool) {
 	barrier := f.seq.Add(1)
 	stamp = f.seq.Add(1)
 	if f.slot(hash).CompareAndSwap(pre, barrier) {
+		raiseTo(&f.latest, barrier)
 		return stamp, true
 	}
 	f.raise(hash)

@@ -14,11 +14,8 @@ func (e *Engine) lookup(r *rules, k tier.Key) (*tier.Entry, verdict) {
 	if e.l1 == nil || r.bad != nil {
 		return nil, miss
 	}
-	// The fence is read first, while the processor waits for nothing yet. An invalidation
-	// between the two reads overlaps this call, which may then answer as if before it.
-	bar := e.fence.bar(k.Hash)
 	entry, ok := e.l1.Get(k)
-	if !ok || entry.Stamp <= bar {
+	if !ok || !e.fence.valid(k.Hash, entry.Stamp) {
 		return nil, miss
 	}
 	now := e.clock.coarse()

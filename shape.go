@@ -62,7 +62,7 @@ func (s *shape) size(e *tier.Entry, encoded int) int64 {
 }
 
 // inlineID is the length up to which an id is kept in the entry's own memory.
-const inlineID = 32
+const inlineID = 16
 
 // packed keeps an entry, its id and its value in one piece of memory, because a hit reads
 // all three: apart, each is another line to wait for. It also lets go of what the caller's

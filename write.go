@@ -132,12 +132,10 @@ func (e *Engine) sendSet(ctx context.Context, j *job, batch []*prepared) []error
 	return errs
 }
 
-// forget invalidates what this process holds of the key and has under way, and returns the
-// state of its fence.
-func (e *Engine) forget(k tier.Key) (fence uint64) {
-	fence = e.fence.raise(k.Hash)
+// forget invalidates what this process holds of the key and has under way.
+func (e *Engine) forget(k tier.Key) {
+	e.fence.raise(k.Hash)
 	e.drop(k)
-	return fence
 }
 
 // drop frees the memory of what has been invalidated.

@@ -237,7 +237,7 @@ func BenchmarkHitRatio(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		defer c.Close() //nolint:errcheck // always nil
+		defer c.Close()
 		run(b, func(k tier.Key) bool { _, ok := c.Get(k); return ok }, c.Set)
 	})
 }

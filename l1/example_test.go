@@ -12,7 +12,7 @@ func Example() {
 	if err != nil {
 		panic(err)
 	}
-	defer cache.Close() //nolint:errcheck // always nil
+	defer cache.Close()
 
 	key := tier.NewKey("users", "42")
 	cache.Set(&tier.Entry{Key: key, Value: "Ada", Size: 3})
@@ -34,7 +34,7 @@ func ExampleCache_Usage() {
 	if err != nil {
 		panic(err)
 	}
-	defer cache.Close() //nolint:errcheck // always nil
+	defer cache.Close()
 
 	cache.Set(&tier.Entry{Key: tier.NewKey("users", "42"), Value: "Ada", Size: 3})
 	usage := cache.Usage()

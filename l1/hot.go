@@ -13,7 +13,7 @@ import (
 // moves its entry into the hot place: the entries read most get there soonest.
 const hotSample = 16
 
-func sampled() bool { return rand.Uint32()%hotSample == 0 }
+func sampled() bool { return rand.Uint32()%hotSample == 0 } //nolint:gosec // chance, not secrecy
 
 // hot is a place for one of the entries ristretto holds, where a read finds it with loads
 // only. In ristretto a read writes to memory that all readers of the same key share, which

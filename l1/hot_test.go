@@ -103,29 +103,6 @@ func TestHotEntriesAreInTheStore(t *testing.T) {
 	require.NotZero(t, c.Usage().Evicted)
 }
 
-// The policy must learn of hits in the hot place, or popular entries would be the first to
-// be evicted.
-func TestHotEntriesAreNotEvicted(t *testing.T) {
-	if raceEnabled {
-		t.Skip("under the race detector sync.Pool, where ristretto counts reads, forgets on purpose")
-	}
-	c := manual(t, Config{MaxBytes: 1 << 20, Counters: 1 << 18})
-	e := entry(key(-1), 1)
-	c.Set(e)
-	c.applyAll()
-	c.makeHot(t, e)
-	for range 50_000 {
-		wantHit(t, c, e, "before the flood")
-	}
-	for i := range 20_000 {
-		c.Get(key(i))
-		c.Set(entry(key(i), 1))
-	}
-	c.applyAll()
-	require.NotZero(t, c.Usage().Evicted)
-	wantHit(t, c, e, "after the flood")
-}
-
 func TestGetDoesNotAllocate(t *testing.T) {
 	c := manual(t, Config{})
 	e := entry(key(1), 1)

@@ -21,7 +21,7 @@ func TestModel(t *testing.T) {
 		c, err := open(Config{Counters: 1024})
 		require.NoError(rt, err)
 		close(c.done)
-		defer c.Close() //nolint:errcheck // always nil
+		defer c.Close()
 
 		var (
 			latest  = map[uint64]*tier.Entry{} // by hash: what a Get of its key must return

@@ -58,7 +58,7 @@ func (r *Remote) Expire(ctx context.Context, at time.Time, keys ...tier.Key) err
 	defer cancel()
 	// An envelope with a time before 1970, or one that overflows as nanoseconds, is corrupt.
 	ms := min(max(at.UnixMilli(), 0), math.MaxInt64/int64(time.Millisecond))
-	arg := string(binary.BigEndian.AppendUint64(nil, uint64(ms))) //nolint:gosec // not negative
+	arg := string(binary.BigEndian.AppendUint64(nil, uint64(ms)))
 	places := make([]string, len(keys))
 	for i, k := range keys {
 		places[i] = r.names.value(k)

@@ -10,8 +10,9 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
-	"github.com/tiercache/tiercache/internal/redistest"
 	"go.uber.org/goleak"
+
+	"github.com/tiercache/tiercache/internal/redistest"
 )
 
 // orphanEnv makes the test binary start a server and die without cleaning up.

@@ -108,7 +108,7 @@ func NewFaulty(r tier.Remote, seed uint64) *Faulty {
 	f := &Faulty{next: r}
 	f.mu.release = make(chan struct{})
 	for op := range f.mu.ops {
-		f.mu.ops[op].random = rand.New(rand.NewPCG(seed, uint64(op))) //nolint:gosec // repeatable on purpose
+		f.mu.ops[op].random = rand.New(rand.NewPCG(seed, uint64(op)))
 	}
 	return f
 }

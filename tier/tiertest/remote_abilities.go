@@ -162,7 +162,7 @@ func expireMovesSoftExpiry(t tb, open openRemote) {
 	soft := env.SoftExpiry
 	for _, at := range []time.Time{
 		now.Add(2 * time.Hour), // later than it is: an Expire never makes anything fresher
-		now, now.Add(-time.Minute), now, time.UnixMilli(1), time.Time{},
+		now, now.Add(-time.Minute), now, time.UnixMilli(1), {},
 	} {
 		soft = max(0, min(soft, at.UnixMilli())) // an envelope has no time before 1970
 		// A missing key and a repeated one are no errors.
