@@ -28,9 +28,10 @@
 //   - One compute per key in a process, for any number of callers. Each caller waits on its
 //     own context; callers leave, flights land.
 //   - No late write-back: what was computed before an invalidation of its key in the same
-//     process is kept in no tier, but for the moment named under Caveats.
-//   - Read your own delete: after Delete has returned, no call that begins afterwards in
-//     that process gets the older value.
+//     process is kept in no tier. An invalidation waits for values that are on their way to
+//     L2, as long as Config.L2Budget lasts.
+//   - Read your own delete: after Delete has returned without an error, no call that begins
+//     afterwards in that process gets the older value.
 //   - An L2 that is down, hung, full or empty costs callers no error and at most
 //     Config.L2Budget per call.
 //   - Bytes from L2 are hostile: what is not a whole envelope of this key, in size and
@@ -46,9 +47,12 @@
 //     L1 copy until that expires. Set Policy.L1TTL to bound this where it matters.
 //   - Computes are shared within a process, not yet across the fleet, and writes to L2 are
 //     not yet fenced there: a write that is on the wire while another process deletes its
-//     key can land after the delete.
+//     key, or that this process has given up on after Config.L2Budget, can land after the
+//     delete.
 //   - Times are those of the host's clock. Hosts whose clocks differ see values expire
 //     earlier or later by the difference; the lifetime in Redis itself does not move.
 //   - Values are shared between callers and L1. Do not change what you get; see WithClone.
 //   - A key must cover everything its compute reads, values of the context included.
+//   - An envelope names its codec and not the Go type: JSON written as one struct reads as
+//     another, with zero values where they differ. Rename the space when its type changes.
 package tiercache

@@ -189,8 +189,8 @@ func TestSoftTimeoutOffWaitsForTheFlight(t *testing.T) {
 
 func TestStaleOnErrorBacksOff(t *testing.T) {
 	inTiers(t, func(t *testing.T, cfg Config) {
-		var told []string
-		cfg.Observer = &Observer{OnError: func(ev ErrorEvent) { told = append(told, ev.Op+": "+ev.Err.Error()) }}
+		told := make(chan string, 100)
+		cfg.Observer = &Observer{OnError: func(ev ErrorEvent) { told <- ev.Op + ": " + ev.Err.Error() }}
 		c := newCache[string](t, cfg, Policy{TTL: time.Minute, StaleFor: time.Hour, Backoff: time.Second, Jitter: -1})
 		_, err := c.GetOrCompute(t.Context(), "k", value("v1"))
 		require.NoError(t, err)
@@ -209,7 +209,7 @@ func TestStaleOnErrorBacksOff(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		require.EqualValues(t, 3, attempts.Load())
-		require.Equal(t, "compute: unexpected EOF", told[0])
+		require.Equal(t, "compute: unexpected EOF", <-told)
 
 		time.Sleep(10 * time.Second)
 		v, err := c.GetOrCompute(t.Context(), "k", value("v2"))

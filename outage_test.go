@@ -202,7 +202,7 @@ func TestStartWithoutRedis(t *testing.T) {
 	require.Equal(t, valueOf("k"), got)
 	require.Less(t, time.Since(begun), outageBound)
 	require.Equal(t, tiercache.Down, p.engine.Health(t.Context()).Status)
-	_, err = p.Get(t.Context(), "k")
+	_, err = p.Get(t.Context(), "another")
 	require.ErrorIs(t, err, tiercache.ErrMiss)
 
 	require.NoError(t, srv.Restart())

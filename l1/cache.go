@@ -18,6 +18,7 @@ type Cache struct {
 	store   store   // ristretto
 	gate    gate    // readers in ristretto
 	staging staging // writes that ristretto does not show yet
+	hot     hotTable
 
 	// Set by New, read-only since.
 	maxBytes      int64
@@ -64,30 +65,31 @@ func open(cfg Config) (*Cache, error) {
 		wake:          make(chan struct{}, 1),
 		stop:          make(chan struct{}),
 		done:          make(chan struct{}),
+		hot:           newHotTable(cfg.MaxBytes),
 	}
 	return c, c.store.open(max(cfg.Counters, minCounters), cfg.MaxBytes-cfg.staged(), c.leave)
 }
 
 // leave is told of every entry that leaves ristretto, on whatever goroutine makes it leave.
-func (c *Cache) leave(e *tier.Entry) { c.staging.slot(e.Key.Hash).hot.leave(e) }
+func (c *Cache) leave(e *tier.Entry) { c.hot.place(e.Key.Hash).leave(e) }
 
 // Get returns the entry last set under k, or false. It does not allocate. For a popular key
 // it only loads; for others it takes ristretto's read lock on a 256th of the keys.
 func (c *Cache) Get(k tier.Key) (*tier.Entry, bool) {
-	slot := c.staging.slot(k.Hash)
 	// First the staging, then the rest. The other way round a Get could miss a key that is
 	// there all the time: it is not yet in ristretto, then it is moved, then it is no
 	// longer in the staging.
-	if n := find(slot.staged.Load(), k.Hash); n != nil {
+	if n := find(c.staging.slot(k.Hash).staged.Load(), k.Hash); n != nil {
 		if n.entry == nil || !is(n.entry, k) {
 			return nil, false
 		}
 		return n.entry, true
 	}
-	if e := slot.hot.get(k); e != nil && !sampled() {
+	hot := c.hot.place(k.Hash)
+	if e := hot.get(k); e != nil && !sampled() {
 		return e, true
 	}
-	e := c.lookup(k.Hash, &slot.hot)
+	e := c.lookup(k.Hash, hot)
 	if e == nil || !is(e, k) {
 		return nil, false
 	}
@@ -103,7 +105,7 @@ func (c *Cache) lookup(hash uint64, hot *hot) *tier.Entry {
 	}
 	version := hot.version.Load()
 	e, _ := c.store.get(hash)
-	if e != nil && hot.entry.Load() != e && sampled() {
+	if e != nil && hot.wants(e) {
 		hot.offer(e, version)
 	}
 	lane.leave()

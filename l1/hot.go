@@ -10,10 +10,31 @@ import (
 
 // One read in so many goes to ristretto although the hot place has the entry: ristretto
 // decides by the reads it sees what is worth keeping. And one hit of ristretto in so many
-// moves its entry into the hot place: the entries read most get there soonest.
+// moves its entry into a hot place that another one has: the entries read most get there
+// soonest.
 const hotSample = 16
 
 func sampled() bool { return rand.Uint32()%hotSample == 0 } //nolint:gosec // chance, not secrecy
+
+// hotTable is the hot places, by hash. There is about one for each entry of a KiB that the
+// budget has room for, which makes the table 3 % of the budget.
+type hotTable []hot
+
+const (
+	bytesPerHot = 1 << 10
+	minHots     = 1 << 10
+	maxHots     = 1 << 20
+)
+
+func newHotTable(maxBytes int64) hotTable {
+	n := minHots
+	for int64(n) < min(maxBytes/bytesPerHot, maxHots) {
+		n *= 2
+	}
+	return make(hotTable, n)
+}
+
+func (t hotTable) place(hash uint64) *hot { return &t[hash&uint64(len(t)-1)] }
 
 // hot is a place for one of the entries ristretto holds, where a read finds it with loads
 // only. In ristretto a read writes to memory that all readers of the same key share, which
@@ -40,6 +61,12 @@ func (h *hot) get(k tier.Key) *tier.Entry {
 		return e
 	}
 	return nil
+}
+
+// wants reports whether e is to be put here: always if the place is free.
+func (h *hot) wants(e *tier.Entry) bool {
+	held := h.entry.Load()
+	return held == nil || held != e && sampled()
 }
 
 // offer puts e here if no entry has left since version, which the caller loaded before it

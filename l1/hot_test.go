@@ -12,7 +12,7 @@ import (
 // makeHot puts an entry that is in ristretto into its hot place.
 func (c *Cache) makeHot(t *testing.T, e *tier.Entry) {
 	t.Helper()
-	hot := &c.staging.slot(e.Key.Hash).hot
+	hot := c.hot.place(e.Key.Hash)
 	hot.offer(e, hot.version.Load())
 	require.Same(t, e, hot.get(e.Key))
 }
@@ -22,7 +22,7 @@ func TestPopularEntriesGetHot(t *testing.T) {
 	e := entry(key(1), 1)
 	c.Set(e)
 	c.applyAll()
-	hot := &c.staging.slot(e.Key.Hash).hot
+	hot := c.hot.place(e.Key.Hash)
 	for range 10_000 {
 		wantHit(t, c, e, "always")
 	}
@@ -46,7 +46,7 @@ func TestWhatLeavesRistrettoLeavesTheHotPlace(t *testing.T) {
 				require.EqualValues(t, 2, got.Stamp)
 			}
 			c.applyAll()
-			require.Nil(t, c.staging.slot(e.Key.Hash).hot.entry.Load())
+			require.Nil(t, c.hot.place(e.Key.Hash).entry.Load())
 			if got, ok := c.Get(key(1)); ok {
 				require.EqualValues(t, 2, got.Stamp)
 			}
@@ -61,7 +61,7 @@ func TestLateOfferIsRefused(t *testing.T) {
 	e := entry(key(1), 1)
 	c.Set(e)
 	c.applyAll()
-	hot := &c.staging.slot(e.Key.Hash).hot
+	hot := c.hot.place(e.Key.Hash)
 	version := hot.version.Load()
 	require.Same(t, e, c.inStore(key(1)))
 	c.Delete(key(1))
@@ -93,8 +93,8 @@ func TestHotEntriesAreInTheStore(t *testing.T) {
 	wg.Wait()
 	c.applyAll()
 	hot := 0
-	for i := range c.staging.slots {
-		if e := c.staging.slots[i].hot.entry.Load(); e != nil {
+	for i := range c.hot {
+		if e := c.hot[i].entry.Load(); e != nil {
 			hot++
 			require.Same(t, e, c.inStore(e.Key))
 		}

@@ -61,12 +61,12 @@ func TestModel(t *testing.T) {
 			},
 			"look": func(rt *rapid.T) {
 				k := anyKey.Draw(rt, "key")
-				version = c.staging.slot(k.Hash).hot.version.Load()
+				version = c.hot.place(k.Hash).version.Load()
 				reader = c.inStore(k)
 			},
 			"offer": func(rt *rapid.T) {
 				if reader != nil {
-					c.staging.slot(reader.Key.Hash).hot.offer(reader, version)
+					c.hot.place(reader.Key.Hash).offer(reader, version)
 				}
 				reader = nil
 			},

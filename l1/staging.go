@@ -9,10 +9,7 @@ import (
 )
 
 const (
-	// slotCount is a compromise: the table takes 512 KiB, and a Zipf-like load of 100,000
-	// keys finds most of its reads in the hot places. With a quarter of it hits take a
-	// fifth longer, with four times as much they gain next to nothing.
-	slotCount   = 1 << 14
+	slotCount   = 1 << 12 // 32 KiB, which every hit reads and a core's cache keeps
 	stripeCount = 64
 
 	slotsPerStripe = slotCount / stripeCount
@@ -25,7 +22,7 @@ const (
 // A node speaks for its hash, not for its key, because ristretto has one place per hash:
 // two keys of one hash replace each other there, and so they do here.
 type staging struct {
-	slots   [slotCount]slot
+	slots   [slotCount]slot // stored under the lock of the stripe, loaded without
 	stripes [stripeCount]stripe
 
 	_       [128]byte    // keeps writers' counters off the lines that readers load
@@ -33,11 +30,8 @@ type staging struct {
 	entries atomic.Int64 // nodes that are not tombstones
 }
 
-// slot is where a read begins. It is half a cache line.
-type slot struct {
-	staged atomic.Pointer[node] // stored under the lock of the stripe, loaded without
-	hot    hot
-}
+// slot is where a read begins: the writes that are staged for some of the hashes.
+type slot struct{ staged atomic.Pointer[node] }
 
 // stripe is the write side of slotsPerStripe neighbouring slots.
 type stripe struct {
