@@ -149,7 +149,7 @@ func TestManySurvivesPanicGoexitAndTimeout(t *testing.T) {
 		release := make(chan struct{})
 		for name, compute := range map[string]func(context.Context, []string) (map[string]string, error){
 			"panic":  func(context.Context, []string) (map[string]string, error) { panic("boom") },
-			"goexit": func(context.Context, []string) (map[string]string, error) { runtime.Goexit(); return nil, nil }, //nolint:nilnil // not reached
+			"goexit": func(context.Context, []string) (map[string]string, error) { runtime.Goexit(); return nil, nil },
 		} {
 			got, err := c.GetOrComputeMany(t.Context(), ids(0, 3), compute)
 			var p *PanicError

@@ -90,7 +90,7 @@ func TestNilContextLeavesNothingBehind(t *testing.T) {
 	c, _ := NewCache[string](e, "s", Policy{})
 	func() {
 		defer func() { t.Log(recover()) }()
-		_, _ = c.GetOrComputeMany(nil, []string{"a"}, func(context.Context, []string) (map[string]string, error) { return nil, nil })
+		_, _ = c.GetOrComputeMany(nil, []string{"a"}, func(context.Context, []string) (map[string]string, error) { return nil, nil }) //nolint:staticcheck // the point
 	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
 	defer cancel()

@@ -31,7 +31,7 @@ func TestNoSetIsLost(t *testing.T) {
 		require.True(t, ok, "key %d", i)
 	}
 	c.applyAll()
-	require.EqualValues(t, tier.Usage{
+	require.Equal(t, tier.Usage{
 		Entries: writers * each, Bytes: writers * each * (100 + EntryOverhead), MaxBytes: 1 << 30,
 	}, c.Usage())
 	for i := range writers * each {

@@ -34,7 +34,7 @@ func newHotTable(maxBytes int64) hotTable {
 	return make(hotTable, n)
 }
 
-func (t hotTable) place(hash uint64) *hot { return &t[hash&uint64(len(t)-1)] }
+func (t hotTable) place(hash uint64) *hot { return &t[hash&uint64(len(t)-1)] } //nolint:gosec // a length
 
 // hot is a place for one of the entries ristretto holds, where a read finds it with loads
 // only. In ristretto a read writes to memory that all readers of the same key share, which

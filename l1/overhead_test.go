@@ -46,7 +46,7 @@ func TestEntryOverhead(t *testing.T) {
 	}
 	t.Logf("%d to %d bytes, %d on average, of which the Entry takes %d; EntryOverhead is %d",
 		low, high, sum/n, unsafe.Sizeof(tier.Entry{}), EntryOverhead)
-	require.InEpsilon(t, high, EntryOverhead, 0.2)
+	require.InEpsilon(t, EntryOverhead, high, 0.2)
 }
 
 // heap returns the live bytes on the heap.

@@ -152,7 +152,8 @@ func (t *target) parseHosts(hosts string) error {
 
 // parseHost returns the host:port that s means.
 func parseHost(s, defaultPort string) (string, bool) {
-	host, port, hasPort := s, defaultPort, false
+	var host, port string
+	var hasPort bool
 	if inner, found := strings.CutPrefix(s, "["); found {
 		var after string
 		host, after, found = strings.Cut(inner, "]")

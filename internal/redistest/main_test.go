@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -94,8 +95,8 @@ func (f *fakeTB) Cleanup(fn func()) {
 
 // finish runs the cleanups, last first.
 func (f *fakeTB) finish() {
-	for i := len(f.mu.cleanups) - 1; i >= 0; i-- {
-		f.mu.cleanups[i]()
+	for _, cleanup := range slices.Backward(f.mu.cleanups) {
+		cleanup()
 	}
 }
 

@@ -15,7 +15,7 @@ type TB interface {
 	Logf(format string, args ...any)
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
-	Cleanup(func())
+	Cleanup(f func())
 }
 
 // Start runs one empty server until the test ends.

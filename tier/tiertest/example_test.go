@@ -11,7 +11,7 @@ import (
 	"github.com/tiercache/tiercache/tier/tiertest"
 )
 
-func ExampleTestLocal() { //nolint:testableexamples // it takes a testing.T
+func ExampleTestLocal() {
 	// In a test file of the tier:
 	_ = func(t *testing.T) {
 		tiertest.TestLocal(t, func(_ *testing.T, maxBytes int64) tier.Local {
@@ -20,7 +20,7 @@ func ExampleTestLocal() { //nolint:testableexamples // it takes a testing.T
 	}
 }
 
-func ExampleTestRemote() { //nolint:testableexamples // it takes a testing.T
+func ExampleTestRemote() {
 	// In a test file of the tier:
 	_ = func(t *testing.T) {
 		tiertest.TestRemote(t, func(*testing.T) tier.Remote {
